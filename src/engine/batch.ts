@@ -1,0 +1,60 @@
+/**
+ * The only thing that crosses from ingest to engine: samples in columns, in the order of the request.
+ *
+ * A batch is the transaction (validated as a whole, then applied), the unit of the benchmarks and of the journal.
+ * The columns are reused from request to request; only the first `length` rows mean anything.
+ */
+
+/** What a row holds beside its value. */
+export const SAMPLE_VALUE = 0;
+/** A stale marker: the value means nothing. It is found on the bytes, because JavaScript may rewrite NaN payloads. */
+export const SAMPLE_STALE = 1;
+
+export class SampleBatch {
+  length: number;
+  seriesIds: Int32Array;
+  /** Unix milliseconds; a whole number, possibly negative, possibly beyond 2^53 (and then refused by the engine). */
+  timestampsMs: Float64Array;
+  values: Float64Array;
+  kinds: Uint8Array;
+
+  constructor(capacity = 4096) {
+    this.length = 0;
+    this.seriesIds = new Int32Array(capacity);
+    this.timestampsMs = new Float64Array(capacity);
+    this.values = new Float64Array(capacity);
+    this.kinds = new Uint8Array(capacity);
+  }
+
+  get capacity(): number {
+    return this.seriesIds.length;
+  }
+
+  clear(): void {
+    this.length = 0;
+  }
+
+  /** Makes room for at least `capacity` rows and keeps the present ones. Kernels call it between series, never per sample. */
+  reserve(capacity: number): void {
+    if (capacity <= this.seriesIds.length) return;
+    const size = Math.max(capacity, this.seriesIds.length * 2);
+    this.seriesIds = grown(this.seriesIds, new Int32Array(size));
+    this.timestampsMs = grown(this.timestampsMs, new Float64Array(size));
+    this.values = grown(this.values, new Float64Array(size));
+    this.kinds = grown(this.kinds, new Uint8Array(size));
+  }
+
+  push(seriesId: number, timestampMs: number, value: number, kind: number): void {
+    if (this.length === this.seriesIds.length) this.reserve(this.length + 1);
+    const row = this.length++;
+    this.seriesIds[row] = seriesId;
+    this.timestampsMs[row] = timestampMs;
+    this.values[row] = value;
+    this.kinds[row] = kind;
+  }
+}
+
+function grown<T extends Int32Array | Float64Array | Uint8Array>(from: T, to: T): T {
+  to.set(from as never);
+  return to;
+}

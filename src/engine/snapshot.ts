@@ -1,0 +1,211 @@
+import type { LedgerSave } from './ledger.ts';
+import { Coverage, type ScopeSave } from './scope.ts';
+import type { AlertStateName } from './state.ts';
+import type { TargetSave } from './targets.ts';
+
+/**
+ * The engine's state as bytes: magic, version, then each part in order. Only this version is read; the store says so in words
+ * when it meets another.
+ */
+
+export interface EngineSave {
+  series: { id: number; labels: Uint8Array; lastMs: number; lastValue: number }[];
+  targets: TargetSave[];
+  scopes: ScopeSave[];
+  ledgers: LedgerSave[];
+  slos: { id: string; fingerprint: string; listeningSinceMs: number }[];
+}
+
+const MAGIC = 0x534c_5354;
+const VERSION = 1;
+const ALERT_STATES: readonly AlertStateName[] = ['inactive', 'pending', 'firing'];
+
+export function writeSnapshot(save: EngineSave): Uint8Array {
+  const out = new Writer();
+  out.u32(MAGIC);
+  out.u32(VERSION);
+  out.list(save.series, ({ id, labels, lastMs, lastValue }) => {
+    out.u32(id);
+    out.bytes(labels);
+    out.f64(lastMs);
+    out.f64(lastValue);
+  });
+  out.list(save.targets, (target) => {
+    out.text(target.job);
+    out.text(target.instance);
+    out.f64(target.newestMs);
+    out.f64(target.previousMs);
+    out.f64(target.runStartMs);
+    out.f64(target.intervalMs);
+    out.f64(target.holeMs);
+  });
+  out.list(save.scopes, (scope) => {
+    out.text(scope.key);
+    out.f64(scope.firstMs);
+    out.f64(scope.newestMs);
+    out.f64(scope.settledMs);
+    out.f64(scope.settledAtMs);
+    out.list(scope.arrivals, ([eventMs, arrivedMs]) => {
+      out.f64(eventMs);
+      out.f64(arrivedMs);
+    });
+    out.list(scope.coverage, (coverage) => {
+      out.f64(coverage.slotMs);
+      out.f64(coverage.slots);
+      out.f64(coverage.head);
+      out.bytes(coverage.bits);
+    });
+  });
+  out.list(save.ledgers, (ledger) => {
+    out.text(ledger.sloId);
+    out.f64(ledger.settledMs);
+    out.f64(ledger.evaluatedMs);
+    out.u32(ledger.frozen ? 1 : 0);
+    out.bytes(new Uint8Array(ledger.ring));
+    out.list(ledger.pending, ([tMs, good, bad]) => {
+      out.f64(tMs);
+      out.f64(good);
+      out.f64(bad);
+    });
+    out.list(ledger.alerts, (alert) => {
+      out.text(alert.name);
+      out.u32(ALERT_STATES.indexOf(alert.state));
+      out.f64(alert.sinceMs);
+    });
+  });
+  out.list(save.slos, (slo) => {
+    out.text(slo.id);
+    out.text(slo.fingerprint);
+    out.f64(slo.listeningSinceMs);
+  });
+  return out.finish();
+}
+
+export function readSnapshot(bytes: Uint8Array): EngineSave {
+  const from = new Reader(bytes);
+  if (from.u32() !== MAGIC) throw new Error('not a snapshot of the engine');
+  const version = from.u32();
+  if (version !== VERSION) throw new Error(`snapshot version ${version}; this program reads version ${VERSION}`);
+  return {
+    series: from.list(() => ({ id: from.u32(), labels: from.bytes(), lastMs: from.f64(), lastValue: from.f64() })),
+    targets: from.list(() => ({
+      job: from.text(),
+      instance: from.text(),
+      newestMs: from.f64(),
+      previousMs: from.f64(),
+      runStartMs: from.f64(),
+      intervalMs: from.f64(),
+      holeMs: from.f64(),
+    })),
+    scopes: from.list(() => ({
+      key: from.text(),
+      firstMs: from.f64(),
+      newestMs: from.f64(),
+      settledMs: from.f64(),
+      settledAtMs: from.f64(),
+      arrivals: from.list(() => [from.f64(), from.f64()] as const),
+      coverage: from.list(() => new Coverage(from.f64(), from.f64(), from.f64(), from.bytes())),
+    })),
+    ledgers: from.list(() => ({
+      sloId: from.text(),
+      settledMs: from.f64(),
+      evaluatedMs: from.f64(),
+      frozen: from.u32() === 1,
+      ring: from.bytes().buffer,
+      pending: from.list(() => [from.f64(), from.f64(), from.f64()] as const),
+      alerts: from.list(() => ({ name: from.text(), state: ALERT_STATES[from.u32()]!, sinceMs: from.f64() })),
+    })),
+    slos: from.list(() => ({ id: from.text(), fingerprint: from.text(), listeningSinceMs: from.f64() })),
+  };
+}
+
+class Writer {
+  #buffer = new Uint8Array(1 << 16);
+  #view = new DataView(this.#buffer.buffer);
+  #length = 0;
+  readonly #utf8 = new TextEncoder();
+
+  #room(size: number): number {
+    const at = this.#length;
+    this.#length += size;
+    if (this.#length > this.#buffer.length) {
+      const grown = new Uint8Array(Math.max(this.#length, 2 * this.#buffer.length));
+      grown.set(this.#buffer);
+      this.#buffer = grown;
+      this.#view = new DataView(grown.buffer);
+    }
+    return at;
+  }
+
+  u32(value: number): void {
+    const at = this.#room(4);
+    this.#view.setUint32(at, value, true);
+  }
+
+  f64(value: number): void {
+    const at = this.#room(8);
+    this.#view.setFloat64(at, value, true);
+  }
+
+  bytes(value: Uint8Array): void {
+    this.u32(value.length);
+    const at = this.#room(value.length);
+    this.#buffer.set(value, at);
+  }
+
+  text(value: string): void {
+    this.bytes(this.#utf8.encode(value));
+  }
+
+  list<T>(items: readonly T[], write: (item: T) => void): void {
+    this.u32(items.length);
+    for (const item of items) write(item);
+  }
+
+  finish(): Uint8Array {
+    return this.#buffer.slice(0, this.#length);
+  }
+}
+
+class Reader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+  readonly #utf8 = new TextDecoder();
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  u32(): number {
+    const value = this.#view.getUint32(this.#at, true);
+    this.#at += 4;
+    return value;
+  }
+
+  f64(): number {
+    const value = this.#view.getFloat64(this.#at, true);
+    this.#at += 8;
+    return value;
+  }
+
+  /** A copy, so that it is aligned and outlives the snapshot. */
+  bytes(): Uint8Array<ArrayBuffer> {
+    const length = this.u32();
+    const end = this.#at + length;
+    if (end > this.#bytes.length) throw new Error('the snapshot ends too early');
+    const copy = new Uint8Array(length);
+    copy.set(this.#bytes.subarray(this.#at, end));
+    this.#at = end;
+    return copy;
+  }
+
+  text(): string {
+    return this.#utf8.decode(this.bytes());
+  }
+
+  list<T>(read: () => T): T[] {
+    return Array.from({ length: this.u32() }, read);
+  }
+}
