@@ -183,7 +183,7 @@ export class Engine {
       const previousMs = lastMs[id]!;
       if (kinds[row] === SAMPLE_STALE) {
         outcome.stale++;
-        if (previousMs !== previousMs) {
+        if (Number.isNaN(previousMs)) {
           // It existed before we met it, so its next value is no news.
           lastMs[id] = EXISTED_BEFORE;
           changes = true;

@@ -26,7 +26,7 @@ export function builtInVerdict(service: string, states: readonly SloState[]): Ve
   return {
     verdict,
     ok: verdict === 'allow' || verdict === 'warn',
-    asOf: asOf.includes(null) ? null : (asOf as string[]).reduce((oldest, at) => (at < oldest ? at : oldest)),
+    asOf: asOf.includes(null) ? null : (asOf.toSorted()[0] ?? null),
     service,
     reasons: judgements.flatMap(({ reason }) => reason ?? []),
     checks: judgements.flatMap(({ checks }) => checks),

@@ -22,7 +22,7 @@ export class Targets {
   runStartMs = new Float64Array(64).fill(Number.POSITIVE_INFINITY);
   /** The target's own interval; 0 while unknown. */
   intervalMs = new Float64Array(64);
-  /** Length of the hole just before the newest report, or 0. */
+  /** Length of the hole before the present run, or 0. */
   holeMs = new Float64Array(64);
   readonly jobs: string[] = [];
   readonly instances: string[] = [];
@@ -79,15 +79,14 @@ export class Targets {
       // A decaying maximum: some targets report one scrape at several timestamps, and the short gaps between those must
       // not pass for the interval; one missed scrape is forgotten after two regular ones.
       this.intervalMs[target] = Math.max(gapMs, intervalMs - gapMs / 2);
-      this.holeMs[target] = 0;
       return newest;
     }
     const earlierHoleMs = this.holeMs[target]!;
     this.holeMs[target] = gapMs;
-    if (earlierHoleMs > 0 && gapMs <= HOLE_INTERVALS * earlierHoleMs) {
-      // Twice in a row is a new rhythm, not a second hole.
+    const runMs = newest - this.runStartMs[target]!;
+    if (runMs <= earlierHoleMs && gapMs <= HOLE_INTERVALS * earlierHoleMs) {
+      // Two silences of a kind with no more than that between them are a rhythm, not two holes.
       this.intervalMs[target] = gapMs;
-      this.holeMs[target] = 0;
       this.runStartMs[target] = newest;
       return newest;
     }
