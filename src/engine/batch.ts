@@ -1,3 +1,5 @@
+import type { NativeHistogram } from './native-histogram.ts';
+
 /**
  * The only thing that crosses from ingest to engine: samples in columns, in the order of the request.
  *
@@ -9,6 +11,12 @@
 export const SAMPLE_VALUE = 0;
 /** A stale marker: the value means nothing. It is found on the bytes, because JavaScript may rewrite NaN payloads. */
 export const SAMPLE_STALE = 1;
+/** A cumulative value with a start timestamp: when its counter began at zero. */
+export const SAMPLE_STARTED = 2;
+/** A declared delta: the value is the increment as it stands. */
+export const SAMPLE_DELTA = 3;
+/** A native histogram: the value is its index in `histograms`. */
+export const SAMPLE_HISTOGRAM = 4;
 
 export class SampleBatch {
   length: number;
@@ -17,6 +25,9 @@ export class SampleBatch {
   timestampsMs: Float64Array;
   values: Float64Array;
   kinds: Uint8Array;
+  /** Unix milliseconds; meaningful only on rows of kind SAMPLE_STARTED, SAMPLE_DELTA and SAMPLE_HISTOGRAM, where 0 is unknown. */
+  startsMs: Float64Array;
+  readonly histograms: NativeHistogram[] = [];
 
   constructor(capacity = 4096) {
     this.length = 0;
@@ -24,6 +35,7 @@ export class SampleBatch {
     this.timestampsMs = new Float64Array(capacity);
     this.values = new Float64Array(capacity);
     this.kinds = new Uint8Array(capacity);
+    this.startsMs = new Float64Array(capacity);
   }
 
   get capacity(): number {
@@ -32,6 +44,7 @@ export class SampleBatch {
 
   clear(): void {
     this.length = 0;
+    this.histograms.length = 0;
   }
 
   /** Makes room for at least `capacity` rows and keeps the present ones. Kernels call it between series, never per sample. */
@@ -42,6 +55,7 @@ export class SampleBatch {
     this.timestampsMs = grown(this.timestampsMs, new Float64Array(size));
     this.values = grown(this.values, new Float64Array(size));
     this.kinds = grown(this.kinds, new Uint8Array(size));
+    this.startsMs = grown(this.startsMs, new Float64Array(size));
   }
 
   push(seriesId: number, timestampMs: number, value: number, kind: number): void {
@@ -51,6 +65,17 @@ export class SampleBatch {
     this.timestampsMs[row] = timestampMs;
     this.values[row] = value;
     this.kinds[row] = kind;
+  }
+
+  /** A row with a start timestamp, 0 when it is unknown. */
+  pushStarted(seriesId: number, timestampMs: number, value: number, kind: number, startMs: number): void {
+    this.push(seriesId, timestampMs, value, kind);
+    this.startsMs[this.length - 1] = startMs;
+  }
+
+  pushHistogram(seriesId: number, timestampMs: number, histogram: NativeHistogram, startMs: number): void {
+    this.pushStarted(seriesId, timestampMs, this.histograms.length, SAMPLE_HISTOGRAM, startMs);
+    this.histograms.push(histogram);
   }
 }
 

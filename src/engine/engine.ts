@@ -1,18 +1,21 @@
+import { Accounts, type LedgerEntry } from './accounts.ts';
 import type { SampleBatch } from './batch.ts';
-import { SAMPLE_STALE } from './batch.ts';
+import { SAMPLE_DELTA, SAMPLE_HISTOGRAM, SAMPLE_STALE, SAMPLE_VALUE } from './batch.ts';
 import { MINUTE_MS } from './duration.ts';
 import { decodeLabels, type LabelSet, labelValue } from './label-set.ts';
-import { Ledger } from './ledger.ts';
+import type { Group } from './ledger.ts';
+import { increaseOf, type NativeHistogram, underThreshold } from './native-histogram.ts';
 import { IngestOutcome } from './outcome.ts';
 import { Scope, scopeOf } from './scope.ts';
-import { FeedColumns, SeriesColumns, UNMATCHED } from './series-columns.ts';
+import { COUNTER, SeriesColumns, UNMATCHED } from './series-columns.ts';
 import { SeriesTable } from './series-table.ts';
 import type { Slo } from './slo.ts';
-import { SloIndex } from './slo-index.ts';
 import { type EngineSave, readSnapshot, writeSnapshot } from './snapshot.ts';
+import { isReset, startsAnew } from './start-time.ts';
 import type { AlertTransition, SloState } from './state.ts';
 import { Targets } from './targets.ts';
-import { nominalPeriodMs } from './windows.ts';
+import { longestPeriodMs } from './windows.ts';
+import { Wiring } from './wiring.ts';
 
 export interface EngineOptions {
   /** Arrival time a report has to complete before windows may end at it. */
@@ -47,13 +50,14 @@ export class Engine {
   /** Label bytes to SeriesId; ingest looks known series up here by itself. */
   readonly table: SeriesTable;
   readonly #options: EngineOptions;
-  readonly #index: SloIndex;
   readonly #scopes: Scope[] = [];
-  readonly #ledgers: Ledger[];
-  readonly #ledgerOf = new Map<string, number>();
+  readonly #accounts: Accounts;
+  readonly #sloOf = new Map<string, number>();
   readonly #targets = new Targets();
   readonly #series = new SeriesColumns();
-  readonly #feeds = new FeedColumns();
+  readonly #wiring: Wiring;
+  /** Last native histogram of each series that has one. */
+  readonly #histograms = new Map<number, NativeHistogram>();
   readonly #outcome = new IngestOutcome();
   readonly #longestWindowMs: number;
   /**
@@ -61,26 +65,22 @@ export class Engine {
    * that has been there from the beginning has always listened.
    */
   readonly #listeningSinceMs: Float64Array;
-  // The open event of each ledger: increments of one event time, where the samples of one scrape meet.
-  readonly #openMs: Float64Array;
-  readonly #openGood: Float64Array;
-  readonly #openBad: Float64Array;
 
   constructor(slos: readonly Slo[], options: Partial<EngineOptions> = {}) {
     this.#options = { ...ENGINE_DEFAULTS, ...options };
     const { seriesMax, aliasesMax, seed } = this.#options;
     this.slos = slos;
     this.table = new SeriesTable({ seriesMax, aliasesMax, seed });
-    this.#index = new SloIndex(slos);
-    this.#ledgers = slos.map((slo) => new Ledger(slo, this.#scopeFor(slo)));
-    this.#ledgers.forEach((ledger, i) => {
-      this.#ledgerOf.set(ledger.slo.id, i);
+    this.#accounts = new Accounts(
+      slos,
+      slos.map((slo) => this.#scopeFor(slo)),
+    );
+    this.#wiring = new Wiring(slos, this.#accounts, this.#series);
+    slos.forEach((slo, i) => {
+      this.#sloOf.set(slo.id, i);
     });
-    this.#longestWindowMs = Math.max(0, ...slos.map((slo) => nominalPeriodMs(slo.window)));
+    this.#longestWindowMs = Math.max(0, ...slos.map((slo) => longestPeriodMs(slo.window)));
     this.#listeningSinceMs = new Float64Array(slos.length).fill(Number.NEGATIVE_INFINITY);
-    this.#openMs = new Float64Array(slos.length).fill(Number.NaN);
-    this.#openGood = new Float64Array(slos.length);
-    this.#openBad = new Float64Array(slos.length);
   }
 
   #scopeFor(slo: Slo): Scope {
@@ -100,9 +100,15 @@ export class Engine {
     return this.#targets.size;
   }
 
-  /** Bytes of ring per SLO, for the bench and its guard. */
+  /** Bytes of ring over all ledgers, for the bench and its guard. */
   get ringBytes(): number {
-    return this.#ledgers.reduce((sum, ledger) => sum + ledger.ringBytes, 0);
+    return this.#accounts.entries.reduce((sum, { ledger }) => sum + ledger.ringBytes, 0);
+  }
+
+  /** Series left out of an SLO because it has as many groups as it may. */
+  groupOverflow(id: string): number {
+    const slo = this.#sloOf.get(id);
+    return slo === undefined ? 0 : this.#accounts.overflow[slo]!;
   }
 
   /**
@@ -116,12 +122,7 @@ export class Engine {
     if (id === -1) return -1;
     this.#series.reserve(id + 1);
     this.#series.target[id] = this.#targetFor(labelValue(labels, 'job'), labelValue(labels, 'instance'));
-    const feeds = this.#index.feeds(labels);
-    if (feeds.length > 0) {
-      this.#series.feedStart[id] = this.#feeds.size;
-      this.#series.feedCount[id] = feeds.length;
-      for (const feed of feeds) this.#feeds.push(feed.slo, feed.good, feed.bad);
-    }
+    this.#wiring.connect(id, labels);
     return id;
   }
 
@@ -146,12 +147,10 @@ export class Engine {
     const { length, seriesIds, timestampsMs, values, kinds } = batch;
     outcome.begin(length);
     const { changedRows } = outcome;
-    const { lastMs, lastValue, target: targetOf, feedStart, feedCount, movesClock } = this.#series;
-    const { ledger: feedLedger, good: feedGood, bad: feedBad } = this.#feeds;
+    const { lastMs, lastValue, target: targetOf, role, feedStart, feedCount, movesClock } = this.#series;
+    const { account: feedAccount, good: feedGood, bad: feedBad } = this.#wiring.feeds;
     const { newestMs } = this.#targets;
-    const openMs = this.#openMs;
-    const openGood = this.#openGood;
-    const openBad = this.#openBad;
+    const { openMs, openGood, openBad } = this.#accounts;
     const latestMs = nowMs + FUTURE_MAX_MS;
     const oldestMs = nowMs - this.#longestWindowMs;
     let changed = 0;
@@ -170,8 +169,8 @@ export class Engine {
         this.#report(target, tMs, nowMs);
         changes = true;
       }
-      const firstFeed = feedStart[id]!;
-      if (firstFeed === UNMATCHED) {
+      const seriesRole = role[id]!;
+      if (seriesRole === UNMATCHED) {
         unmatched++;
         if (changes) {
           movesClock[id] = 1;
@@ -181,13 +180,8 @@ export class Engine {
       }
       const value = values[row]!;
       const previousMs = lastMs[id]!;
-      if (kinds[row] === SAMPLE_STALE) {
-        outcome.stale++;
-        if (Number.isNaN(previousMs)) {
-          // It existed before we met it, so its next value is no news.
-          lastMs[id] = EXISTED_BEFORE;
-          changes = true;
-        }
+      if (seriesRole !== COUNTER || kinds[row] !== SAMPLE_VALUE || !(previousMs > EXISTED_BEFORE)) {
+        if (this.#unusualSample(batch, row, oldestMs)) changes = true;
       } else if (!(value >= 0 && value < Number.POSITIVE_INFINITY)) {
         outcome.invalidValue++;
       } else if (tMs <= previousMs) {
@@ -202,28 +196,26 @@ export class Engine {
         if (tMs <= oldestMs) {
           outcome.tooOld++;
           changes = true;
-        } else if (!(previousMs > EXISTED_BEFORE)) {
-          changes = true;
-          this.#firstSample(id, tMs, value, previousMs === EXISTED_BEFORE);
         } else if (increase !== 0) {
           changes = true;
           if (increase < 0) {
             outcome.resets++;
             increase = value;
           }
-          const endFeed = firstFeed + feedCount[id]!;
-          for (let feed = firstFeed; feed < endFeed; feed++) {
-            const ledger = feedLedger[feed]!;
-            if (openMs[ledger] !== tMs) this.#open(ledger, tMs);
-            openGood[ledger]! += feedGood[feed]! * increase;
-            openBad[ledger]! += feedBad[feed]! * increase;
+          const start = feedStart[id]!;
+          const end = start + feedCount[id]!;
+          for (let feed = start; feed < end; feed++) {
+            const account = feedAccount[feed]!;
+            if (openMs[account] !== tMs) this.#accounts.open(account, tMs);
+            openGood[account]! += feedGood[feed]! * increase;
+            openBad[account]! += feedBad[feed]! * increase;
           }
         }
       }
       if (changes) changedRows[changed++] = row;
     }
     outcome.changedCount = changed;
-    outcome.accepted = accepted;
+    outcome.accepted += accepted;
     outcome.unmatched = unmatched;
     return outcome;
   }
@@ -234,85 +226,241 @@ export class Engine {
     for (const scope of this.#targets.scopes[target]!) this.#scopes[scope]!.observe(upSinceMs, tMs, nowMs);
   }
 
+  /**
+   * Every sample that is not the next value of a known event counter: first samples, stale markers, gauges, declared deltas,
+   * start timestamps, native histograms. Returns whether it changed anything.
+   */
+  #unusualSample(batch: SampleBatch, row: number, oldestMs: number): boolean {
+    const outcome = this.#outcome;
+    const { lastMs, lastValue, lastStartMs } = this.#series;
+    const id = batch.seriesIds[row]!;
+    const tMs = batch.timestampsMs[row]!;
+    const value = batch.values[row]!;
+    const kind = batch.kinds[row]!;
+    const startMs = kind === SAMPLE_VALUE || kind === SAMPLE_STALE ? 0 : batch.startsMs[row]!;
+    const previousMs = lastMs[id]!;
+    if (kind === SAMPLE_STALE) {
+      outcome.stale++;
+      return this.#stale(id, tMs);
+    }
+    if (kind !== SAMPLE_HISTOGRAM && !this.#isUsable(id, value)) {
+      outcome.invalidValue++;
+      return false;
+    }
+    if (tMs <= previousMs) {
+      if (tMs < previousMs) outcome.outOfOrder++;
+      else if (kind === SAMPLE_HISTOGRAM || value === lastValue[id]) outcome.duplicate++;
+      else outcome.conflict++;
+      return false;
+    }
+    outcome.accepted++;
+    const previousStartMs = lastStartMs[id]!;
+    lastMs[id] = tMs;
+    lastStartMs[id] = startMs;
+    const first = !(previousMs > EXISTED_BEFORE);
+    const old = tMs <= oldestMs;
+    if (old) outcome.tooOld++;
+    if (kind === SAMPLE_HISTOGRAM) {
+      const histogram = batch.histograms[value]!;
+      const previous = this.#histograms.get(id);
+      this.#histograms.set(id, histogram);
+      if (old) return true;
+      const restarted = startsAnew(previousStartMs, previousMs, startMs, tMs);
+      this.#histogram(id, tMs, histogram, first || restarted ? undefined : previous, startMs, restarted, previousMs);
+      return true;
+    }
+    const previousValue = lastValue[id]!;
+    lastValue[id] = value;
+    if (old) return true;
+    this.#gauges(id, tMs, value);
+    if (kind === SAMPLE_DELTA) {
+      this.#increase(id, tMs, value);
+    } else if (first) {
+      this.#firstSample(id, tMs, value, startMs, previousMs === EXISTED_BEFORE);
+    } else if (isReset(previousStartMs, previousMs, startMs, tMs, previousValue, value)) {
+      outcome.resets++;
+      this.#increase(id, tMs, value);
+    } else if (value < previousValue) {
+      // The start timestamp says that nothing began anew, so two writers share one identity: keep the higher baseline.
+      outcome.writerConflict++;
+      lastValue[id] = previousValue;
+    } else {
+      this.#increase(id, tMs, value - previousValue);
+    }
+    return true;
+  }
+
+  /** Gauges may be negative; counters may not. */
+  #isUsable(id: number, value: number): boolean {
+    if (!Number.isFinite(value)) return false;
+    const counts = this.#series.feedCount[id]! > 0 || this.#wiring.othersOf(id).some(({ kind }) => kind === 'rate');
+    return value >= 0 || !counts;
+  }
+
+  #stale(id: number, tMs: number): boolean {
+    const { lastMs } = this.#series;
+    const isFirst = Number.isNaN(lastMs[id]!);
+    // It existed before we met it, so its next value is no news.
+    if (isFirst) lastMs[id] = EXISTED_BEFORE;
+    const gauges = this.#wiring.othersOf(id).filter(({ kind }) => kind === 'gauge');
+    if (tMs < lastMs[id]!) return isFirst;
+    for (const { entry, slot } of gauges) entry.ledger.postSample(tMs, slot, Number.NaN);
+    return isFirst || gauges.length > 0;
+  }
+
+  /** Samples that are events, or judged in slices, by their value. */
+  #gauges(id: number, tMs: number, value: number): void {
+    for (const { kind, entry, slot } of this.#wiring.othersOf(id)) {
+      if (kind === 'gauge') entry.ledger.postSample(tMs, slot, value);
+      if (kind === 'probe') {
+        const good = Math.min(Math.max(value, 0), 1);
+        this.#accounts.add(entry.events, tMs, good, 1 - good);
+      }
+    }
+  }
+
+  /** A counter went up by `increase`. */
+  #increase(id: number, tMs: number, increase: number): void {
+    const { feedStart, feedCount } = this.#series;
+    const { account, good, bad } = this.#wiring.feeds;
+    for (let feed = feedStart[id]!; feed < feedStart[id]! + feedCount[id]!; feed++) {
+      this.#accounts.add(account[feed]!, tMs, good[feed]! * increase, bad[feed]! * increase);
+    }
+    for (const { kind, entry, slot } of this.#wiring.othersOf(id)) {
+      if (kind === 'rate') entry.ledger.postSample(tMs, slot, increase);
+    }
+  }
+
   /** The first sample counts in full for every SLO that can know the series to be newborn, and nothing for the others. */
-  #firstSample(id: number, tMs: number, value: number, existedBefore: boolean): void {
-    const target = this.#series.target[id]!;
-    const start = this.#series.feedStart[id]!;
-    const end = start + this.#series.feedCount[id]!;
+  #firstSample(id: number, tMs: number, value: number, startMs: number, existedBefore: boolean): void {
+    const { feedStart, feedCount } = this.#series;
+    const { account, good, bad } = this.#wiring.feeds;
     let newborn = false;
-    for (let feed = start; feed < end; feed++) {
-      const ledger = this.#feeds.ledger[feed]!;
-      if (existedBefore || !this.#targets.wasReceivedBefore(target, tMs, this.#listeningSinceMs[ledger]!)) continue;
+    for (let feed = feedStart[id]!; feed < feedStart[id]! + feedCount[id]!; feed++) {
+      if (existedBefore || !this.#isNewborn(id, tMs, startMs, this.#accounts.sloOf[account[feed]!]!)) continue;
       newborn = true;
-      if (this.#openMs[ledger] !== tMs) this.#open(ledger, tMs);
-      this.#openGood[ledger]! += this.#feeds.good[feed]! * value;
-      this.#openBad[ledger]! += this.#feeds.bad[feed]! * value;
+      this.#accounts.add(account[feed]!, tMs, good[feed]! * value, bad[feed]! * value);
+    }
+    for (const { kind, entry, slot } of this.#wiring.othersOf(id)) {
+      if (kind !== 'rate' || existedBefore || !this.#isNewborn(id, tMs, startMs, entry.slo)) continue;
+      newborn = true;
+      entry.ledger.postSample(tMs, slot, value);
     }
     if (newborn) this.#outcome.newborn++;
     else this.#outcome.openingBalance++;
   }
 
-  /** Closes a ledger's open event and begins one at `tMs`. */
-  #open(ledger: number, tMs: number): void {
-    const openMs = this.#openMs[ledger]!;
-    if (!Number.isNaN(openMs)) this.#ledgers[ledger]!.post(openMs, this.#openGood[ledger]!, this.#openBad[ledger]!);
-    this.#openMs[ledger] = tMs;
-    this.#openGood[ledger] = 0;
-    this.#openBad[ledger] = 0;
+  /**
+   * Provably newborn for an SLO: its start timestamp lies inside our coverage, or its target was already being received when it
+   * appeared.
+   */
+  #isNewborn(id: number, tMs: number, startMs: number, slo: number): boolean {
+    const listeningSinceMs = this.#listeningSinceMs[slo]!;
+    const coveredSinceMs = Math.max(this.#accounts.of(slo)[0]!.ledger.scope.firstMs, listeningSinceMs);
+    if (startMs !== 0 && startMs < tMs && startMs >= coveredSinceMs) return true;
+    return this.#targets.wasReceivedBefore(this.#series.target[id]!, tMs, listeningSinceMs);
   }
 
-  /** Brings a ledger up to its watermark. */
-  #settle(ledger: number, nowMs: number): void {
-    this.#open(ledger, Number.NaN);
-    const { scope } = this.#ledgers[ledger]!;
-    this.#ledgers[ledger]!.settle(scope.watermarkMs(nowMs));
+  #histogram(
+    id: number,
+    tMs: number,
+    histogram: NativeHistogram,
+    previous: NativeHistogram | undefined,
+    startMs: number,
+    restarted: boolean,
+    previousMs: number,
+  ): void {
+    for (const { kind, entry } of this.#wiring.othersOf(id)) {
+      const { sli } = entry.ledger.slo;
+      if (kind !== 'native' || sli.kind !== 'latency' || histogram.resetHint === 'gauge') continue;
+      let increase = histogram;
+      if (previous !== undefined) {
+        const step = increaseOf(previous, histogram);
+        increase = step.increase;
+        if (step.reset) this.#outcome.resets++;
+      } else if (restarted) {
+        this.#outcome.resets++;
+      } else if (previousMs === EXISTED_BEFORE || !this.#isNewborn(id, tMs, startMs, entry.slo)) {
+        this.#outcome.openingBalance++;
+        continue;
+      } else {
+        this.#outcome.newborn++;
+      }
+      const { count, lower, estimate, upper } = underThreshold(increase, sli.thresholdSeconds);
+      this.#accounts.add(entry.events, tMs, estimate, count - estimate);
+      this.#accounts.add(entry.bounds, tMs, lower, upper);
+    }
   }
 
   /** One tick: judges every alert as of its watermark and returns what changed. */
   evaluate(nowMs: number): AlertTransition[] {
     const transitions: AlertTransition[] = [];
-    for (let i = 0; i < this.#ledgers.length; i++) {
-      this.#settle(i, nowMs);
-      this.#ledgers[i]!.evaluate(nowMs, transitions);
+    for (const entry of this.#accounts.entries) {
+      this.#accounts.settle(entry, nowMs);
+      entry.ledger.evaluate(nowMs, transitions);
     }
     return transitions;
   }
 
-  /** The state of one SLO as of its watermark, or null when there is no such SLO. */
-  state(id: string, nowMs: number): SloState | null {
-    const ledger = this.#ledgerOf.get(id);
-    if (ledger === undefined) return null;
-    this.#settle(ledger, nowMs);
-    return this.#ledgers[ledger]!.state(nowMs);
+  /** The states of one SLO as of its watermark: one, or one a group in order of appearance. Null when there is no such SLO. */
+  statesOf(id: string, nowMs: number): SloState[] | null {
+    const slo = this.#sloOf.get(id);
+    return slo === undefined ? null : this.#accounts.of(slo).map((entry) => this.#state(entry, nowMs));
   }
 
-  /** The states of all SLOs, or of those that `wanted` admits, in the order of the definitions. */
+  /** The state of an SLO, or of one group of it; null when there is none such. */
+  state(id: string, nowMs: number, group: Group | null = null): SloState | null {
+    const slo = this.#sloOf.get(id);
+    const entry =
+      slo === undefined ? undefined : this.#accounts.of(slo).find(({ ledger }) => isGroup(ledger.group, group));
+    return entry === undefined ? null : this.#state(entry, nowMs);
+  }
+
+  /** The states of all SLOs and groups, or of those SLOs that `wanted` admits, in the order of the definitions. */
   states(nowMs: number, wanted: (slo: Slo) => boolean = () => true): SloState[] {
-    return this.#ledgers.flatMap((ledger, i) => {
-      if (!wanted(ledger.slo)) return [];
-      this.#settle(i, nowMs);
-      return [ledger.state(nowMs)];
-    });
+    return this.slos.flatMap((slo, i) =>
+      wanted(slo) ? this.#accounts.of(i).map((entry) => this.#state(entry, nowMs)) : [],
+    );
+  }
+
+  #state(entry: LedgerEntry, nowMs: number): SloState {
+    this.#accounts.settle(entry, nowMs);
+    return entry.ledger.state(nowMs);
+  }
+
+  /** Hands over the events by minute that were settled since history was last taken. */
+  takeHistory(each: (sloId: string, group: Group | null, minuteMs: number, good: number, bad: number) => void): void {
+    for (const { ledger } of this.#accounts.entries) {
+      for (const [minuteMs, [good, bad]] of ledger.unrecorded) each(ledger.slo.id, ledger.group, minuteMs, good, bad);
+      ledger.clearUnrecorded();
+    }
   }
 
   /** Everything that restore needs, self-contained. */
   snapshot(): Uint8Array {
-    for (let i = 0; i < this.#ledgers.length; i++) this.#open(i, Number.NaN);
+    this.#accounts.closeAll();
     return writeSnapshot(this.#save());
   }
 
   #save(): EngineSave {
-    const { lastMs, lastValue, feedStart, movesClock } = this.#series;
+    const { lastMs, lastValue, lastStartMs, role, movesClock } = this.#series;
     const series: EngineSave['series'] = [];
     for (let id = 0; id < this.table.size; id++) {
-      if (feedStart[id] === UNMATCHED && movesClock[id] === 0) continue;
-      series.push({ id, labels: this.table.labelBytes(id), lastMs: lastMs[id]!, lastValue: lastValue[id]! });
+      if (role[id] === UNMATCHED && movesClock[id] === 0) continue;
+      series.push({
+        id,
+        labels: this.table.labelBytes(id),
+        lastMs: lastMs[id]!,
+        lastValue: lastValue[id]!,
+        lastStartMs: lastStartMs[id]!,
+        histogram: this.#histograms.get(id) ?? null,
+      });
     }
     return {
       series,
       targets: this.#targets.save(),
       scopes: this.#scopes.map((scope) => scope.save()),
-      ledgers: this.#ledgers.map((ledger) => ledger.save()),
+      ledgers: this.#accounts.entries.map(({ ledger }) => ledger.save()),
       slos: this.slos.map((slo, i) => ({
         id: slo.id,
         fingerprint: sliFingerprint(slo),
@@ -330,30 +478,35 @@ export class Engine {
     if (this.table.size > 0) throw new Error('BUG: only an empty engine can be restored');
     const save = readSnapshot(bytes);
     for (const target of save.targets) {
-      const id = this.#targetFor(target.job, target.instance);
-      this.#targets.load(id, target);
+      this.#targets.load(this.#targetFor(target.job, target.instance), target);
     }
+    this.#restoreScopes(save);
+    const fingerprints = new Map(save.slos.map((slo) => [slo.id, slo]));
+    this.slos.forEach((slo, i) => {
+      const saved = fingerprints.get(slo.id);
+      const kept = saved !== undefined && saved.fingerprint === sliFingerprint(slo);
+      this.#listeningSinceMs[i] = kept ? saved.listeningSinceMs : nowMs;
+      if (!kept) return;
+      for (const ledger of save.ledgers.filter(({ sloId }) => sloId === slo.id)) {
+        const entry = ledger.group === null ? this.#accounts.of(i)[0] : this.#accounts.forGroup(i, ledger.group);
+        entry?.ledger.load(ledger);
+      }
+    });
+    return this.#restoreSeries(save);
+  }
+
+  #restoreSeries(save: EngineSave): Int32Array {
     const newIds = new Int32Array((save.series.at(-1)?.id ?? -1) + 1).fill(-1);
-    for (const { id, labels, lastMs, lastValue } of save.series) {
+    for (const { id, labels, lastMs, lastValue, lastStartMs, histogram } of save.series) {
       const newId = this.registerCanonical(labels);
       newIds[id] = newId;
       if (newId === -1) continue;
       this.#series.lastMs[newId] = lastMs;
       this.#series.lastValue[newId] = lastValue;
+      this.#series.lastStartMs[newId] = lastStartMs;
       this.#series.movesClock[newId] = 1;
+      if (histogram !== null) this.#histograms.set(newId, histogram);
     }
-    this.#restoreScopes(save);
-    const ledgers = new Map(save.ledgers.map((ledger) => [ledger.sloId, ledger]));
-    const slos = new Map(save.slos.map((slo) => [slo.id, slo]));
-    this.slos.forEach((slo, i) => {
-      const saved = slos.get(slo.id);
-      if (saved === undefined || saved.fingerprint !== sliFingerprint(slo)) {
-        this.#listeningSinceMs[i] = nowMs;
-        return;
-      }
-      this.#listeningSinceMs[i] = saved.listeningSinceMs;
-      this.#ledgers[i]!.load(ledgers.get(slo.id)!);
-    });
     return newIds;
   }
 
@@ -368,16 +521,23 @@ export class Engine {
       // A scope nobody asked for before: it begins with what its targets reported last.
       for (let target = 0; target < this.#targets.size; target++) {
         const newestMs = this.#targets.newestMs[target]!;
-        if (this.#targets.scopes[target]!.includes(i) && Number.isFinite(newestMs))
-          scope.observe(newestMs, newestMs, newestMs);
+        if (!this.#targets.scopes[target]!.includes(i) || !Number.isFinite(newestMs)) continue;
+        scope.observe(newestMs, newestMs, newestMs);
       }
     });
   }
 }
 
+function isGroup(mine: Group | null, asked: Group | null): boolean {
+  if (mine === null || asked === null) return mine === asked;
+  const names = new Set([...Object.keys(mine), ...Object.keys(asked)]);
+  return [...names].every((name) => (mine[name] ?? '') === (asked[name] ?? ''));
+}
+
 /** What an SLO counts. When it changes, the events counted so far mean something else. */
 function sliFingerprint(slo: Slo): string {
-  return JSON.stringify([slo.sli, slo.groupBy, slo.slice?.ms ?? null, slo.budgeting, slo.sliceTarget], (key, value) =>
+  const { sli, groupBy, slice, emptySlice, budgeting, sliceTarget } = slo;
+  return JSON.stringify([sli, groupBy, slice?.ms ?? null, emptySlice, budgeting, sliceTarget], (key, value) =>
     key === 'matchers' ? undefined : value,
   );
 }

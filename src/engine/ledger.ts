@@ -1,85 +1,117 @@
 import { Alert } from './alert.ts';
 import { burnRate, exhaustedAtMs, goodRatio } from './burn-rate.ts';
-import { HOUR_MS } from './duration.ts';
-import { PendingEvents } from './pending.ts';
-import { Ring, slotMsFor, type Tier } from './ring.ts';
+import type { Period } from './calendar.ts';
+import { MINUTE_MS } from './duration.ts';
+import { type PendingRow, PendingRows } from './pending.ts';
+import { slotMsFor } from './ring.ts';
 import type { Scope } from './scope.ts';
-import type { BurnRateAlert, Duration, Slo } from './slo.ts';
-import type { AlertState, AlertTransition, SloHealth, SloState } from './state.ts';
-import { BUDGET_EXHAUSTED, nominalPeriodMs, STANDARD_WINDOWS } from './windows.ts';
+import { type SliceJudgeSave, Slices } from './slices.ts';
+import type { BurnRateAlert, Slo } from './slo.ts';
+import type { AlertState, AlertTransition, SloHealth, SloState, WindowState } from './state.ts';
+import { Tally, type TallySave, windowsOf } from './tally.ts';
+import { BUDGET_EXHAUSTED, longestPeriodMs, nominalPeriodMs } from './windows.ts';
+
+/** The label values that make a group, by label name; null for an SLO without groups. */
+export type Group = Readonly<Record<string, string>>;
 
 /**
- * The events of one SLO: settled ones in its ring, newer ones pending until the watermark reaches them; and what follows
- * from them, which is budget, burn rates and alerts.
+ * The events of one SLO, or of one group of it: settled ones in the tally, newer ones pending until the watermark reaches
+ * them; and what follows from them, which is budget, burn rates and alerts.
  */
 export class Ledger {
   readonly slo: Slo;
+  readonly group: Group | null;
   readonly scope: Scope;
-  readonly #ring: Ring;
-  readonly #windows: readonly Window[];
-  readonly #sloWindow: number;
-  readonly #hourWindow: number;
+  readonly #tally: Tally;
+  readonly #pending = new PendingRows();
+  readonly #slices: Slices | null;
   readonly #alertRules: readonly AlertRule[];
   readonly #alerts: readonly Alert[];
-  /** Good and bad events of each window, in the windows' order. */
-  readonly #sums: Float64Array;
-  /** The watermark up to which events are in the ring; NaN before the first. */
+  readonly #periodMs: number;
+  readonly #coverageSlotMs: number;
+  /** Good events at the least and at the most, where a latency threshold lies between two buckets. */
+  #bounds: Bounds | null = null;
+  /** Events by minute that history has not been given yet. */
+  readonly #unrecorded = new Map<number, [good: number, bad: number]>();
+  /** The watermark up to which events are settled; NaN before the first. */
   #settledMs = Number.NaN;
   /** Event time of the last evaluation that was not frozen; NaN before the first. */
   #evaluatedMs = Number.NaN;
   #frozen = false;
-  readonly #pending = new PendingEvents();
 
-  constructor(slo: Slo, scope: Scope) {
+  constructor(slo: Slo, group: Group | null, scope: Scope) {
     this.slo = slo;
+    this.group = group;
     this.scope = scope;
-    this.#windows = windowsOf(slo);
-    const periodMs = nominalPeriodMs(slo.window);
-    this.#ring = new Ring(this.#windows.map((window) => window.ms));
-    for (const window of this.#windows) window.tier = this.#ring.tierOf(window.ms);
-    this.#sums = new Float64Array(2 * this.#windows.length);
-    this.#sloWindow = this.#indexOf(periodMs);
-    this.#hourWindow = this.#indexOf(HOUR_MS);
+    this.#tally = new Tally(slo, windowsOf(slo));
     this.#alertRules = slo.alerts.burnRateAlerts.map((rule) => ({
       rule,
-      long: this.#indexOf(rule.long.ms),
-      short: this.#indexOf(rule.short.ms),
+      long: this.#tally.indexOf(rule.long.ms),
+      short: this.#tally.indexOf(rule.short.ms),
     }));
     const forMs = slo.alerts.burnRateAlerts.map((rule) => rule.forMs);
     if (slo.alerts.budgetExhausted) forMs.push(BUDGET_EXHAUSTED.forMs);
     this.#alerts = forMs.map((ms) => new Alert(ms));
-    scope.trackCoverage(slotMsFor(periodMs), periodMs);
-  }
-
-  #indexOf(ms: number): number {
-    return this.#windows.findIndex((window) => window.ms === ms);
+    this.#periodMs = nominalPeriodMs(slo.window);
+    this.#coverageSlotMs = slotMsFor(this.#periodMs);
+    scope.trackCoverage(this.#coverageSlotMs, longestPeriodMs(slo.window));
+    const sliced = slo.sli.kind !== 'events' && slo.sli.kind !== 'latency' && slo.sli.kind !== 'probe';
+    this.#slices =
+      sliced || slo.budgeting !== 'occurrences' ? new Slices(slo, scope, longestPeriodMs(slo.window)) : null;
   }
 
   /** Bytes of the ring, the state that every SLO has. */
   get ringBytes(): number {
-    return this.#ring.buffer.byteLength;
+    return this.#tally.byteLength;
   }
 
-  /** Events of one event time; a late one goes to its slot, one beyond the watermark waits. */
+  /** Events of one event time; late ones go to their slot, those beyond the watermark wait. */
   post(tMs: number, good: number, bad: number): void {
-    if (tMs <= this.#settledMs) this.#ring.add(tMs, good, bad);
+    if (this.#slices !== null) this.#slices.post(tMs, good, bad);
+    else if (tMs <= this.#settledMs) this.#count(tMs, good, bad);
     else this.#pending.add(tMs, good, bad);
   }
 
-  /** Moves everything up to the watermark into the ring. */
+  /** A sample of one of the series that the slices are judged by: a gauge's value, or a counter's increase. */
+  postSample(tMs: number, slot: number, value: number): void {
+    this.#slices!.post(tMs, slot, value);
+  }
+
+  /** How many of the events at `tMs` were good at the least and at the most. */
+  postBounds(tMs: number, lower: number, upper: number): void {
+    this.#bounds ??= new Bounds(this.slo);
+    this.#bounds.post(tMs, lower, upper, this.#settledMs);
+  }
+
+  /** Settles everything up to the watermark. */
   settle(watermarkMs: number): void {
-    if (!(watermarkMs > this.#settledMs || Number.isNaN(this.#settledMs)) || Number.isNaN(watermarkMs)) return;
-    this.#pending.drain(watermarkMs, this.#ring);
+    if (Number.isNaN(watermarkMs) || watermarkMs <= this.#settledMs) return;
+    const count = (tMs: number, good: number, bad: number): void => this.#count(tMs, good, bad);
+    if (this.#slices !== null) this.#slices.settle(watermarkMs, count);
+    else this.#pending.drain(watermarkMs, count);
+    this.#bounds?.settle(watermarkMs);
     this.#settledMs = watermarkMs;
   }
 
-  /** Reads every window as of the watermark. */
-  #readSums(asOfMs: number): Float64Array {
-    for (let i = 0; i < this.#windows.length; i++) {
-      const window = this.#windows[i]!;
-      window.tier!.read(asOfMs, window.ms, this.#sums, 2 * i);
+  #count(tMs: number, good: number, bad: number): void {
+    this.#tally.add(tMs, good, bad);
+    const minuteMs = Math.ceil(tMs / MINUTE_MS) * MINUTE_MS;
+    const minute = this.#unrecorded.get(minuteMs);
+    if (minute === undefined) {
+      this.#unrecorded.set(minuteMs, [good, bad]);
+    } else {
+      minute[0] += good;
+      minute[1] += bad;
     }
-    return this.#sums;
+  }
+
+  /** Events by the minute that ends at the key, settled since history was last taken. Late ones add to minutes given before. */
+  get unrecorded(): ReadonlyMap<number, readonly [good: number, bad: number]> {
+    return this.#unrecorded;
+  }
+
+  clearUnrecorded(): void {
+    this.#unrecorded.clear();
   }
 
   /** Judges every alert as of the watermark. The events up to it must have been settled. */
@@ -94,83 +126,84 @@ export class Ledger {
       this.#frozen = false;
     }
     this.#evaluatedMs = asOfMs;
-    const sums = this.#readSums(asOfMs);
-    const { errorBudget } = this.slo;
+    const sums = this.#tally.read(asOfMs);
     for (let i = 0; i < this.#alerts.length; i++) {
       const alert = this.#alerts[i]!;
       const before = alert.state;
-      if (alert.step(this.#condition(i, sums, errorBudget), asOfMs)) {
-        const { name, severity } = this.#alertRules[i]?.rule ?? BUDGET_EXHAUSTED;
-        transitions.push({
-          sloId: this.slo.id,
-          group: null,
-          alert: name,
-          severity,
-          from: before,
-          to: alert.state,
-          atMs: asOfMs,
-        });
-      }
+      if (!alert.step(this.#condition(i, sums), asOfMs)) continue;
+      const { name, severity } = this.#alertRules[i]?.rule ?? BUDGET_EXHAUSTED;
+      const { id: sloId } = this.slo;
+      transitions.push({
+        sloId,
+        group: this.group,
+        alert: name,
+        severity,
+        from: before,
+        to: alert.state,
+        atMs: asOfMs,
+      });
     }
   }
 
-  #condition(alert: number, sums: Float64Array, errorBudget: number): boolean {
-    const rule = this.#alertRules[alert];
-    if (rule === undefined) {
-      return 1 - burnRate(sums[2 * this.#sloWindow]!, sums[2 * this.#sloWindow + 1]!, errorBudget) <= 0;
+  #condition(alert: number, sums: Float64Array): boolean {
+    const { errorBudget } = this.slo;
+    const alertRule = this.#alertRules[alert];
+    if (alertRule === undefined) {
+      const at = 2 * this.#tally.sloWindow;
+      return 1 - burnRate(sums[at]!, sums[at + 1]!, errorBudget) <= 0;
     }
-    const { long, short } = rule;
-    const { factor } = rule.rule;
+    const { rule, long, short } = alertRule;
     const longBad = sums[2 * long + 1]!;
     return (
-      burnRate(sums[2 * long]!, longBad, errorBudget) > factor &&
-      burnRate(sums[2 * short]!, sums[2 * short + 1]!, errorBudget) > factor &&
+      burnRate(sums[2 * long]!, longBad, errorBudget) > rule.factor &&
+      burnRate(sums[2 * short]!, sums[2 * short + 1]!, errorBudget) > rule.factor &&
       longBad >= this.slo.alerts.minBadEvents
     );
   }
 
   state(nowMs: number): SloState {
-    const { slo, scope } = this;
+    const { slo } = this;
+    const { windows, sloWindow } = this.#tally;
     const observed = !Number.isNaN(this.#settledMs);
-    const asOfMs = Math.min(this.#settledMs, nowMs);
-    const sums = this.#readSums(observed ? asOfMs : 0);
-    const good = sums[2 * this.#sloWindow]!;
-    const bad = sums[2 * this.#sloWindow + 1]!;
+    const asOfMs = observed ? Math.min(this.#settledMs, nowMs) : nowMs;
+    const sums = this.#tally.read(asOfMs);
+    const good = sums[2 * sloWindow]!;
+    const bad = sums[2 * sloWindow + 1]!;
     const total = good + bad;
-    const periodMs = nominalPeriodMs(slo.window);
+    const period = slo.window.kind === 'calendar' ? slo.window.periodOf(asOfMs) : null;
     const consumed = observed ? burnRate(good, bad, slo.errorBudget) : null;
     const remaining = consumed === null ? null : 1 - consumed;
-    const hourBurn = burnRate(sums[2 * this.#hourWindow]!, sums[2 * this.#hourWindow + 1]!, slo.errorBudget);
-    const exhaustedMs = remaining === null ? null : exhaustedAtMs(asOfMs, remaining, hourBurn, periodMs);
     const allowedBad = total * slo.errorBudget;
     const burnRates: Record<string, number | null> = {};
-    this.#windows.forEach((window, i) => {
-      for (const text of window.texts) {
-        burnRates[text] = observed ? burnRate(sums[2 * i]!, sums[2 * i + 1]!, slo.errorBudget) : null;
-      }
+    windows.forEach((window, i) => {
+      const burn = observed ? burnRate(sums[2 * i]!, sums[2 * i + 1]!, slo.errorBudget) : null;
+      for (const text of window.texts) burnRates[text] = burn;
     });
+    if (slo.window.kind === 'calendar') burnRates[slo.window.unit] = consumed;
+    const bounds = this.#bounds?.ratios(asOfMs, total) ?? null;
+    const exhaustedMs = consumed === null ? null : this.#exhaustedMs(asOfMs, consumed, burnRates['1h'] ?? 0, period);
     return {
       id: slo.id,
       service: slo.service,
       name: slo.name,
+      ...(this.group === null ? {} : { group: { ...this.group } }),
       owner: slo.owner,
       labels: { ...slo.labels },
       description: slo.description,
       runbook: slo.runbook,
       sliKind: slo.sli.kind,
       objective: slo.objective,
-      window:
-        slo.window.kind === 'rolling'
-          ? { kind: 'rolling', duration: slo.window.duration.text }
-          : { kind: 'calendar', unit: slo.window.unit, timezone: slo.window.timezone, start: '', end: '' },
+      window: windowState(slo, period),
       asOf: observed ? new Date(asOfMs).toISOString() : null,
       state: this.#health(nowMs, remaining),
-      coverage: scope.coverage(slotMsFor(periodMs), periodMs, nowMs),
+      coverage: this.#coverage(nowMs, period),
       sli: observed ? goodRatio(good, bad) : null,
+      ...(bounds === null ? {} : { approximate: bounds }),
       events: { good, bad, total },
       errorBudget: {
         remaining,
         consumed,
+        ...(period === null ? {} : { remainingOfProjected: projected(consumed, asOfMs, period) }),
         allowedBad,
         remainingBad: allowedBad - bad,
         exhaustedAt: exhaustedMs === null ? null : new Date(exhaustedMs).toISOString(),
@@ -180,10 +213,23 @@ export class Ledger {
     };
   }
 
+  #exhaustedMs(asOfMs: number, consumed: number, burn: number, period: Period | null): number | null {
+    if (period === null || consumed >= 1) return exhaustedAtMs(asOfMs, 1 - consumed, burn, this.#periodMs);
+    // What the whole period allows is not spent evenly: its budget is that of the projected events.
+    const left = projected(consumed, asOfMs, period)!;
+    const at = exhaustedAtMs(asOfMs, left, burn, period.endMs - period.startMs);
+    return at !== null && at > period.endMs ? null : at;
+  }
+
   #health(nowMs: number, remaining: number | null): SloHealth {
     if (remaining === null || this.scope.hasNoData(nowMs)) return 'no_data';
     if (remaining <= 0) return 'exhausted';
     return this.#alerts.some((alert) => alert.state === 'firing') ? 'at_risk' : 'healthy';
+  }
+
+  #coverage(nowMs: number, period: Period | null): number {
+    const windowMs = period === null ? this.#periodMs : Math.max(nowMs - period.startMs, 1);
+    return this.scope.coverage(this.#coverageSlotMs, windowMs, nowMs);
   }
 
   #alertStates(): AlertState[] {
@@ -200,11 +246,14 @@ export class Ledger {
   save(): LedgerSave {
     return {
       sloId: this.slo.id,
+      group: this.group,
       settledMs: this.#settledMs,
       evaluatedMs: this.#evaluatedMs,
       frozen: this.#frozen,
-      ring: this.#ring.buffer,
+      tally: this.#tally.save(),
       pending: this.#pending.rows(),
+      bounds: this.#bounds?.save() ?? null,
+      slices: this.#slices === null ? null : { nextEndMs: this.#slices.nextEndMs, ...this.#slices.judge.save() },
       alerts: this.#alertStates().map(({ name, state }, i) => ({ name, state, sinceMs: this.#alerts[i]!.sinceMs })),
     };
   }
@@ -214,10 +263,16 @@ export class Ledger {
     this.#settledMs = save.settledMs;
     this.#evaluatedMs = save.evaluatedMs;
     this.#frozen = save.frozen;
-    const ring = new Ring(save.ring);
-    if (ring.hasLayoutOf(this.#ring)) this.#ring.copy(ring);
-    else this.#ring.absorb(ring);
-    for (const [tMs, good, bad] of save.pending) this.#pending.add(tMs, good, bad);
+    this.#tally.load(save.tally);
+    this.#pending.load(save.pending);
+    if (save.bounds !== null) {
+      this.#bounds = new Bounds(this.slo);
+      this.#bounds.load(save.bounds);
+    }
+    if (save.slices !== null && this.#slices !== null) {
+      this.#slices.nextEndMs = save.slices.nextEndMs;
+      this.#slices.judge.load(save.slices);
+    }
     const names = this.#alertStates().map((alert) => alert.name);
     for (const saved of save.alerts) {
       const alert = this.#alerts[names.indexOf(saved.name)];
@@ -230,11 +285,14 @@ export class Ledger {
 
 export interface LedgerSave {
   sloId: string;
+  group: Group | null;
   settledMs: number;
   evaluatedMs: number;
   frozen: boolean;
-  ring: ArrayBuffer;
-  pending: (readonly [tMs: number, good: number, bad: number])[];
+  tally: TallySave;
+  pending: PendingRow[];
+  bounds: { tally: TallySave; pending: PendingRow[] } | null;
+  slices: ({ nextEndMs: number } & SliceJudgeSave) | null;
   alerts: { name: string; state: AlertState['state']; sinceMs: number }[];
 }
 
@@ -244,25 +302,60 @@ interface AlertRule {
   readonly short: number;
 }
 
-interface Window {
-  readonly ms: number;
-  /** As the files write it; `1d` and `24h` are one window with two names. */
-  readonly texts: string[];
-  tier: Tier | null;
+/** Good events at the least and at the most over the SLO window. */
+class Bounds {
+  readonly #tally: Tally;
+  readonly #pending = new PendingRows();
+
+  constructor(slo: Slo) {
+    const { window } = slo;
+    this.#tally = new Tally(slo, window.kind === 'rolling' ? [{ ms: window.duration.ms, texts: [] }] : []);
+  }
+
+  post(tMs: number, lower: number, upper: number, settledMs: number): void {
+    if (tMs <= settledMs) this.#tally.add(tMs, lower, upper);
+    else this.#pending.add(tMs, lower, upper);
+  }
+
+  settle(watermarkMs: number): void {
+    this.#pending.drain(watermarkMs, (tMs, lower, upper) => this.#tally.add(tMs, lower, upper));
+  }
+
+  /** The SLI from the buckets on either side of the threshold; null when they agree or nothing happened. */
+  ratios(asOfMs: number, total: number): { lower: number; upper: number } | null {
+    const sums = this.#tally.read(asOfMs);
+    const lower = sums[2 * this.#tally.sloWindow]!;
+    const upper = sums[2 * this.#tally.sloWindow + 1]!;
+    if (total <= 0 || lower === upper) return null;
+    return { lower: Math.min(Math.max(lower / total, 0), 1), upper: Math.min(Math.max(upper / total, 0), 1) };
+  }
+
+  save(): { tally: TallySave; pending: PendingRow[] } {
+    return { tally: this.#tally.save(), pending: this.#pending.rows() };
+  }
+
+  load(save: { tally: TallySave; pending: PendingRow[] }): void {
+    this.#tally.load(save.tally);
+    this.#pending.load(save.pending);
+  }
 }
 
-function windowsOf(slo: Slo): Window[] {
-  const windows = new Map<number, Window>();
-  const add = (duration: Duration): void => {
-    const window = windows.get(duration.ms) ?? { ms: duration.ms, texts: [], tier: null };
-    if (!window.texts.includes(duration.text)) window.texts.push(duration.text);
-    windows.set(duration.ms, window);
+/**
+ * Share of a calendar period's whole budget that is left, were the rest of the period to bring as many events as the part that
+ * has passed; null while nothing was observed.
+ */
+function projected(consumed: number | null, asOfMs: number, { startMs, endMs }: Period): number | null {
+  if (consumed === null) return null;
+  return 1 - (consumed * (asOfMs - startMs)) / (endMs - startMs);
+}
+
+function windowState({ window }: Slo, period: Period | null): WindowState {
+  if (window.kind === 'rolling') return { kind: 'rolling', duration: window.duration.text };
+  return {
+    kind: 'calendar',
+    unit: window.unit,
+    timezone: window.timezone,
+    start: new Date(period!.startMs).toISOString(),
+    end: new Date(period!.endMs).toISOString(),
   };
-  for (const standard of STANDARD_WINDOWS) add(standard);
-  for (const alert of slo.alerts.burnRateAlerts) {
-    add(alert.short);
-    add(alert.long);
-  }
-  if (slo.window.kind === 'rolling') add(slo.window.duration);
-  return [...windows.values()].sort((a, b) => a.ms - b.ms);
 }

@@ -19,7 +19,9 @@ export class IngestOutcome {
   tooOld = 0;
   /** Too far in the future: refused. */
   tooNew = 0;
-  /** Decreases taken for a counter reset. */
+  /** A decrease, or an overlapping start timestamp, that no reset explains: two writers of one series. */
+  writerConflict = 0;
+  /** Decreases and start timestamps taken for a counter reset. */
   resets = 0;
   /** First samples that counted in full. */
   newborn = 0;
@@ -40,6 +42,7 @@ export class IngestOutcome {
     this.unmatched = 0;
     this.tooOld = 0;
     this.tooNew = 0;
+    this.writerConflict = 0;
     this.resets = 0;
     this.newborn = 0;
     this.openingBalance = 0;

@@ -25,6 +25,8 @@ export class Scope {
   settledMs = Number.NaN;
   settledAtMs = Number.NaN;
   readonly #coverage = new Map<number, Coverage>();
+  /** By slice length: in which slices did some target report? */
+  readonly #reports = new Map<number, Coverage>();
   // A queue of (event time, arrival), both rising.
   readonly #eventMs = new Float64Array(ARRIVALS_MAX);
   readonly #arrivedMs = new Float64Array(ARRIVALS_MAX);
@@ -51,6 +53,7 @@ export class Scope {
   observe(upSinceMs: number, tMs: number, arrivedMs: number): void {
     if (upSinceMs < this.firstMs) this.firstMs = upSinceMs;
     for (const coverage of this.#coverage.values()) coverage.mark(upSinceMs, tMs);
+    for (const reports of this.#reports.values()) reports.mark(tMs, tMs);
     if (tMs <= this.newestMs) return;
     this.newestMs = tMs;
     this.#settle(arrivedMs);
@@ -95,10 +98,17 @@ export class Scope {
 
   /** Keeps coverage for windows of this slot size and length. */
   trackCoverage(slotMs: number, windowMs: number): void {
-    const slots = Math.ceil(windowMs / slotMs) + 2;
-    const present = this.#coverage.get(slotMs);
-    if (present === undefined) this.#coverage.set(slotMs, new Coverage(slotMs, slots));
-    else if (present.slots < slots) this.#coverage.set(slotMs, present.widened(slots));
+    track(this.#coverage, slotMs, windowMs);
+  }
+
+  /** Keeps which slices of this length saw a report, for as long as a window. */
+  trackReports(sliceMs: number, windowMs: number): void {
+    track(this.#reports, sliceMs, windowMs);
+  }
+
+  /** Whether some target reported within the slice that ends at `endMs`. */
+  reportedWithin(sliceMs: number, endMs: number): boolean {
+    return this.#reports.get(sliceMs)!.isCovered(slotIndex(endMs, sliceMs));
   }
 
   /** Share of `(nowMs - windowMs, nowMs]` in which some target reported. Counted from the clock, not from the data. */
@@ -120,6 +130,7 @@ export class Scope {
       settledMs: this.settledMs,
       settledAtMs: this.settledAtMs,
       coverage: [...this.#coverage.values()],
+      reports: [...this.#reports.values()],
     };
   }
 
@@ -135,10 +146,22 @@ export class Scope {
       this.#arrivedMs[i] = arrivedMs;
       this.#openedMs = arrivedMs;
     });
-    for (const saved of save.coverage) {
-      const mine = this.#coverage.get(saved.slotMs);
-      if (mine !== undefined) this.#coverage.set(saved.slotMs, saved.widened(Math.max(mine.slots, saved.slots)));
-    }
+    restore(this.#coverage, save.coverage);
+    restore(this.#reports, save.reports);
+  }
+}
+
+function track(records: Map<number, Coverage>, slotMs: number, windowMs: number): void {
+  const slots = Math.ceil(windowMs / slotMs) + 2;
+  const present = records.get(slotMs);
+  if (present === undefined) records.set(slotMs, new Coverage(slotMs, slots));
+  else if (present.slots < slots) records.set(slotMs, present.widened(slots));
+}
+
+function restore(records: Map<number, Coverage>, saved: readonly Coverage[]): void {
+  for (const coverage of saved) {
+    const mine = records.get(coverage.slotMs);
+    if (mine !== undefined) records.set(coverage.slotMs, coverage.widened(Math.max(mine.slots, coverage.slots)));
   }
 }
 
@@ -150,6 +173,7 @@ export interface ScopeSave {
   settledMs: number;
   settledAtMs: number;
   coverage: Coverage[];
+  reports: Coverage[];
 }
 
 /** One bit a slot: did any target report in it? Between two reports of one run every slot is covered. */

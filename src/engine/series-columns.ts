@@ -1,15 +1,23 @@
 /** What the engine knows of each series, in columns by SeriesId. */
 
 /** No SLO wants the series. */
-export const UNMATCHED = -1;
+export const UNMATCHED = 0;
+/** A counter whose increase is all that matters: what the ingest loop knows. */
+export const COUNTER = 1;
+/** Everything else: gauges, native histograms, counters that are judged slice by slice. */
+export const OTHER = 2;
 
 export class SeriesColumns {
   /** Event time of the last sample; NaN before the first. */
   lastMs = new Float64Array(1024).fill(Number.NaN);
   lastValue = new Float64Array(1024);
   target = new Int32Array(1024);
-  /** Where the series' feeds begin in the feed columns, or UNMATCHED. */
-  feedStart = new Int32Array(1024).fill(UNMATCHED);
+  /** Start timestamp of the last sample; 0 while unknown. */
+  lastStartMs = new Float64Array(1024);
+  /** UNMATCHED, COUNTER or OTHER. */
+  role = new Uint8Array(1024);
+  /** Where the series' feeds begin in the feed columns. */
+  feedStart = new Int32Array(1024);
   feedCount = new Int32Array(1024);
   /** 1: the journal has used a sample of this unmatched series to move its target's clock. */
   movesClock = new Uint8Array(1024);
@@ -21,29 +29,34 @@ export class SeriesColumns {
     this.lastMs = grown(this.lastMs, new Float64Array(capacity).fill(Number.NaN));
     this.lastValue = grown(this.lastValue, new Float64Array(capacity));
     this.target = grown(this.target, new Int32Array(capacity));
-    this.feedStart = grown(this.feedStart, new Int32Array(capacity).fill(UNMATCHED));
+    this.lastStartMs = grown(this.lastStartMs, new Float64Array(capacity));
+    this.role = grown(this.role, new Uint8Array(capacity));
+    this.feedStart = grown(this.feedStart, new Int32Array(capacity));
     this.feedCount = grown(this.feedCount, new Int32Array(capacity));
     this.movesClock = grown(this.movesClock, new Uint8Array(capacity));
   }
 }
 
-/** What the series feed: consecutive rows of one series, see SeriesColumns.feedStart. */
+/** What the counters feed: consecutive rows of one series, see SeriesColumns.feedStart. */
 export class FeedColumns {
   size = 0;
-  ledger = new Int32Array(1024);
+  /** Index of an account: good and bad events of a ledger, or the lower and upper counts of one. */
+  account = new Int32Array(1024);
   good = new Float64Array(1024);
   bad = new Float64Array(1024);
 
-  push(ledger: number, good: number, bad: number): void {
-    if (this.size === this.ledger.length) {
-      this.ledger = grown(this.ledger, new Int32Array(2 * this.size));
+  /** Returns the row. */
+  push(account: number, good: number, bad: number): number {
+    if (this.size === this.account.length) {
+      this.account = grown(this.account, new Int32Array(2 * this.size));
       this.good = grown(this.good, new Float64Array(2 * this.size));
       this.bad = grown(this.bad, new Float64Array(2 * this.size));
     }
     const row = this.size++;
-    this.ledger[row] = ledger;
+    this.account[row] = account;
     this.good[row] = good;
     this.bad[row] = bad;
+    return row;
   }
 }
 

@@ -3,19 +3,27 @@ import { labelValue } from './label-set.ts';
 import type { Matcher, Selector, Slo } from './slo.ts';
 
 /**
- * Which SLOs a series feeds, and how. Asked once for each new series, so it may be slow, but not in proportion to the number
- * of SLOs: selectors are found by their metric name and job, which nearly all of them state.
+ * Which SLOs a series is wanted by, and as what. Asked once for each new series, so it may be slow, but not in proportion to
+ * the number of SLOs: selectors are found by their metric name and job, which nearly all of them state.
  */
 
-/** The increase `d` of a counter adds `good * d` good and `bad * d` bad events to an SLO. */
-export interface Feed {
-  readonly slo: number;
-  readonly good: number;
-  readonly bad: number;
-}
+/** What a series is to an SLO; the numbers are bits, because a series may be in total and in bad at once. */
+export const IN_TOTAL = 1;
+/** Selected by `good` or `bad`, whichever the SLO gives. */
+export const IN_GIVEN = 2;
+/** A bucket or the count of a classic histogram, or a native histogram. */
+export const LATENCY_BUCKET = 4;
+export const LATENCY_COUNT = 8;
+export const LATENCY_NATIVE = 16;
+/** A gauge whose samples are the SLI, or the counter of a throughput SLI. */
+export const GAUGE = 32;
+export const RATE_COUNTER = 64;
 
-const IN_TOTAL = 1;
-const IN_GIVEN = 2;
+export interface Match {
+  /** Index of the SLO. */
+  readonly slo: number;
+  readonly roles: number;
+}
 
 interface Entry {
   readonly slo: number;
@@ -24,17 +32,13 @@ interface Entry {
 }
 
 export class SloIndex {
-  readonly #slos: readonly Slo[];
   readonly #byNameAndJob = new Map<string, Entry[]>();
   readonly #byName = new Map<string, Entry[]>();
   readonly #rest: Entry[] = [];
 
   constructor(slos: readonly Slo[]) {
-    this.#slos = slos;
     slos.forEach((slo, index) => {
-      if (slo.sli.kind !== 'events') throw new Error(`BUG: ${slo.id}: SLI kind ${slo.sli.kind} cannot be evaluated`);
-      for (const selector of slo.sli.total) this.#add({ slo: index, role: IN_TOTAL, matchers: selector.matchers });
-      for (const selector of slo.sli.selectors) this.#add({ slo: index, role: IN_GIVEN, matchers: selector.matchers });
+      for (const { role, matchers } of wanted(slo)) this.#add({ slo: index, role, matchers });
     });
   }
 
@@ -46,8 +50,8 @@ export class SloIndex {
     else push(this.#byNameAndJob, key(name, job), entry);
   }
 
-  /** What a series feeds: each SLO once, its selectors taken together. */
-  feeds(labels: LabelSet): Feed[] {
+  /** The SLOs that want a series, each once, with everything it is to them. */
+  matches(labels: LabelSet): Match[] {
     const name = labelValue(labels, '__name__');
     const roles = new Map<number, number>();
     const collect = (entries: readonly Entry[] | undefined): void => {
@@ -60,34 +64,61 @@ export class SloIndex {
     collect(this.#byNameAndJob.get(key(name, labelValue(labels, 'job'))));
     collect(this.#byName.get(name));
     collect(this.#rest);
-    return [...roles].map(([slo, role]) => ({ slo, ...weights(this.#slos[slo]!, role) }));
+    return [...roles].map(([slo, seen]) => ({ slo, roles: seen }));
   }
 }
 
+function wanted(slo: Slo): { role: number; matchers: readonly Matcher[] }[] {
+  const { sli } = slo;
+  switch (sli.kind) {
+    case 'events':
+      return [
+        ...sli.total.map(({ matchers }) => ({ role: IN_TOTAL, matchers })),
+        ...sli.selectors.map(({ matchers }) => ({ role: IN_GIVEN, matchers })),
+      ];
+    case 'latency':
+      return [
+        { role: LATENCY_BUCKET, matchers: suffixed(sli.histogram, '_bucket') },
+        { role: LATENCY_COUNT, matchers: suffixed(sli.histogram, '_count') },
+        { role: LATENCY_NATIVE, matchers: sli.histogram.matchers },
+      ];
+    case 'probe':
+    case 'threshold':
+      return [{ role: GAUGE, matchers: sli.gauge.matchers }];
+    case 'freshness':
+      return [{ role: GAUGE, matchers: sli.selector.matchers }];
+    case 'throughput':
+      return [{ role: RATE_COUNTER, matchers: sli.counter.matchers }];
+  }
+}
+
+/** The same selector of the series that a classic histogram consists of. */
+function suffixed(selector: Selector, suffix: string): Matcher[] {
+  return selector.matchers.map((matcher) => {
+    if (matcher.name !== '__name__') return matcher;
+    const { matches: test } = matcher;
+    const value = matcher.op === '=' ? `${matcher.value}${suffix}` : matcher.value;
+    return { ...matcher, value, matches: (name) => name.endsWith(suffix) && test(name.slice(0, -suffix.length)) };
+  });
+}
+
 /**
- * Good and bad from total and the one that is given: `bad = total - good`, `good = total - bad`. As both are sums of
- * increments, each series adds to them by itself, whichever arrives first.
+ * What the increase `d` of a counter adds to an SLO of kind events: `good * d` good and `bad * d` bad events. As `bad = total -
+ * good` and `good = total - bad`, and all of them are sums of increments, each series adds by itself, whichever comes first.
  */
-function weights(slo: Slo, role: number): { good: number; bad: number } {
-  const given = (role & IN_GIVEN) === 0 ? 0 : 1;
-  const other = ((role & IN_TOTAL) === 0 ? 0 : 1) - given;
-  return slo.sli.kind === 'events' && slo.sli.given === 'bad'
-    ? { good: other, bad: given }
-    : { good: given, bad: other };
+export function eventWeights(given: 'good' | 'bad', roles: number): { good: number; bad: number } {
+  const mine = (roles & IN_GIVEN) === 0 ? 0 : 1;
+  const other = ((roles & IN_TOTAL) === 0 ? 0 : 1) - mine;
+  return given === 'bad' ? { good: other, bad: mine } : { good: mine, bad: other };
 }
 
 export function matches(matchers: readonly Matcher[], labels: LabelSet): boolean {
   return matchers.every((matcher) => matcher.matches(labelValue(labels, matcher.name)));
 }
 
-/** The one value that a selector admits for a label, or null. */
+/** The one value that matchers admit for a label, or null. */
 function exact(matchers: readonly Matcher[], name: string): string | null {
   return matchers.find((matcher) => matcher.name === name && matcher.op === '=')?.value ?? null;
-}
-
-/** The metric name a selector asks for, or null when it asks for none in particular. */
-export function metricName(selector: Selector): string | null {
-  return exact(selector.matchers, '__name__');
 }
 
 function key(name: string, job: string): string {

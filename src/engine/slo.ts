@@ -5,6 +5,8 @@
  * compiled outside the engine (RE2, see definitions/matcher.ts).
  */
 
+import type { PeriodOf } from './calendar.ts';
+
 /** One label matcher of a PromQL vector selector. A label that is absent is tested as the empty string. */
 export interface Matcher {
   readonly name: string;
@@ -78,7 +80,13 @@ export type CalendarUnit = 'week' | 'month' | 'quarter' | 'year';
 
 export type SloWindow =
   | { readonly kind: 'rolling'; readonly duration: Duration }
-  | { readonly kind: 'calendar'; readonly unit: CalendarUnit; readonly timezone: string };
+  | {
+      readonly kind: 'calendar';
+      readonly unit: CalendarUnit;
+      readonly timezone: string;
+      /** Where the period that holds a time begins and ends; definitions know time zones, the engine does not. */
+      readonly periodOf: PeriodOf;
+    };
 
 export type Severity = 'page' | 'ticket' | 'critical' | 'warning';
 

@@ -1,6 +1,9 @@
 import type { LedgerSave } from './ledger.ts';
+import type { Bucket, NativeHistogram, ResetHint } from './native-histogram.ts';
+import type { PendingRow } from './pending.ts';
 import { Coverage, type ScopeSave } from './scope.ts';
 import type { AlertStateName } from './state.ts';
+import type { TallySave } from './tally.ts';
 import type { TargetSave } from './targets.ts';
 
 /**
@@ -9,26 +12,38 @@ import type { TargetSave } from './targets.ts';
  */
 
 export interface EngineSave {
-  series: { id: number; labels: Uint8Array; lastMs: number; lastValue: number }[];
+  series: SeriesSave[];
   targets: TargetSave[];
   scopes: ScopeSave[];
   ledgers: LedgerSave[];
   slos: { id: string; fingerprint: string; listeningSinceMs: number }[];
 }
 
+export interface SeriesSave {
+  id: number;
+  labels: Uint8Array;
+  lastMs: number;
+  lastValue: number;
+  lastStartMs: number;
+  histogram: NativeHistogram | null;
+}
+
 const MAGIC = 0x534c_5354;
 const VERSION = 1;
+const RESET_HINTS: readonly ResetHint[] = ['unknown', 'yes', 'no', 'gauge'];
 const ALERT_STATES: readonly AlertStateName[] = ['inactive', 'pending', 'firing'];
 
 export function writeSnapshot(save: EngineSave): Uint8Array {
   const out = new Writer();
   out.u32(MAGIC);
   out.u32(VERSION);
-  out.list(save.series, ({ id, labels, lastMs, lastValue }) => {
-    out.u32(id);
-    out.bytes(labels);
-    out.f64(lastMs);
-    out.f64(lastValue);
+  out.list(save.series, (series) => {
+    out.u32(series.id);
+    out.bytes(series.labels);
+    out.f64(series.lastMs);
+    out.f64(series.lastValue);
+    out.f64(series.lastStartMs);
+    out.optional(series.histogram, (histogram) => writeHistogram(out, histogram));
   });
   out.list(save.targets, (target) => {
     out.text(target.job);
@@ -49,23 +64,39 @@ export function writeSnapshot(save: EngineSave): Uint8Array {
       out.f64(eventMs);
       out.f64(arrivedMs);
     });
-    out.list(scope.coverage, (coverage) => {
-      out.f64(coverage.slotMs);
-      out.f64(coverage.slots);
-      out.f64(coverage.head);
-      out.bytes(coverage.bits);
-    });
+    for (const records of [scope.coverage, scope.reports]) {
+      out.list(records, (coverage) => {
+        out.f64(coverage.slotMs);
+        out.f64(coverage.slots);
+        out.f64(coverage.head);
+        out.bytes(coverage.bits);
+      });
+    }
   });
   out.list(save.ledgers, (ledger) => {
     out.text(ledger.sloId);
+    out.optional(ledger.group, (group) => {
+      out.list(Object.entries(group), ([name, value]) => {
+        out.text(name);
+        out.text(value);
+      });
+    });
     out.f64(ledger.settledMs);
     out.f64(ledger.evaluatedMs);
     out.u32(ledger.frozen ? 1 : 0);
-    out.bytes(new Uint8Array(ledger.ring));
-    out.list(ledger.pending, ([tMs, good, bad]) => {
-      out.f64(tMs);
-      out.f64(good);
-      out.f64(bad);
+    writeTally(out, ledger.tally);
+    writeRows(out, ledger.pending);
+    out.optional(ledger.bounds, (bounds) => {
+      writeTally(out, bounds.tally);
+      writeRows(out, bounds.pending);
+    });
+    out.optional(ledger.slices, (slices) => {
+      out.f64(slices.nextEndMs);
+      writeRows(out, slices.pending);
+      out.list(slices.series, ([a, b]) => {
+        out.f64(a);
+        out.f64(b);
+      });
     });
     out.list(ledger.alerts, (alert) => {
       out.text(alert.name);
@@ -81,13 +112,46 @@ export function writeSnapshot(save: EngineSave): Uint8Array {
   return out.finish();
 }
 
+function writeTally(out: Writer, tally: TallySave): void {
+  out.bytes(new Uint8Array(tally.ring));
+  out.list(tally.calendar, (value) => out.f64(value));
+}
+
+function writeRows(out: Writer, rows: readonly PendingRow[]): void {
+  out.list(rows, (row) => {
+    for (const value of row) out.f64(value);
+  });
+}
+
+function writeHistogram(out: Writer, histogram: NativeHistogram): void {
+  out.f64(histogram.schema);
+  out.f64(histogram.count);
+  out.f64(histogram.zeroThreshold);
+  out.f64(histogram.zeroCount);
+  for (const buckets of [histogram.positive, histogram.negative]) {
+    out.list(buckets, ([index, count]) => {
+      out.f64(index);
+      out.f64(count);
+    });
+  }
+  out.list(histogram.customBounds, (bound) => out.f64(bound));
+  out.u32(RESET_HINTS.indexOf(histogram.resetHint));
+}
+
 export function readSnapshot(bytes: Uint8Array): EngineSave {
   const from = new Reader(bytes);
   if (from.u32() !== MAGIC) throw new Error('not a snapshot of the engine');
   const version = from.u32();
   if (version !== VERSION) throw new Error(`snapshot version ${version}; this program reads version ${VERSION}`);
   return {
-    series: from.list(() => ({ id: from.u32(), labels: from.bytes(), lastMs: from.f64(), lastValue: from.f64() })),
+    series: from.list(() => ({
+      id: from.u32(),
+      labels: from.bytes(),
+      lastMs: from.f64(),
+      lastValue: from.f64(),
+      lastStartMs: from.f64(),
+      histogram: from.optional(() => readHistogram(from)),
+    })),
     targets: from.list(() => ({
       job: from.text(),
       instance: from.text(),
@@ -105,17 +169,46 @@ export function readSnapshot(bytes: Uint8Array): EngineSave {
       settledAtMs: from.f64(),
       arrivals: from.list(() => [from.f64(), from.f64()] as const),
       coverage: from.list(() => new Coverage(from.f64(), from.f64(), from.f64(), from.bytes())),
+      reports: from.list(() => new Coverage(from.f64(), from.f64(), from.f64(), from.bytes())),
     })),
     ledgers: from.list(() => ({
       sloId: from.text(),
+      group: from.optional(() => Object.fromEntries(from.list(() => [from.text(), from.text()] as const))),
       settledMs: from.f64(),
       evaluatedMs: from.f64(),
       frozen: from.u32() === 1,
-      ring: from.bytes().buffer,
-      pending: from.list(() => [from.f64(), from.f64(), from.f64()] as const),
+      tally: readTally(from),
+      pending: readRows(from),
+      bounds: from.optional(() => ({ tally: readTally(from), pending: readRows(from) })),
+      slices: from.optional(() => ({
+        nextEndMs: from.f64(),
+        pending: readRows(from),
+        series: from.list(() => [from.f64(), from.f64()] as const),
+      })),
       alerts: from.list(() => ({ name: from.text(), state: ALERT_STATES[from.u32()]!, sinceMs: from.f64() })),
     })),
     slos: from.list(() => ({ id: from.text(), fingerprint: from.text(), listeningSinceMs: from.f64() })),
+  };
+}
+
+function readTally(from: Reader): TallySave {
+  return { ring: from.bytes().buffer, calendar: from.list(() => from.f64()) };
+}
+
+function readRows(from: Reader): PendingRow[] {
+  return from.list((): PendingRow => [from.f64(), from.f64(), from.f64()]);
+}
+
+function readHistogram(from: Reader): NativeHistogram {
+  return {
+    schema: from.f64(),
+    count: from.f64(),
+    zeroThreshold: from.f64(),
+    zeroCount: from.f64(),
+    positive: from.list((): Bucket => [from.f64(), from.f64()]),
+    negative: from.list((): Bucket => [from.f64(), from.f64()]),
+    customBounds: from.list(() => from.f64()),
+    resetHint: RESET_HINTS[from.u32()]!,
   };
 }
 
@@ -160,6 +253,11 @@ class Writer {
   list<T>(items: readonly T[], write: (item: T) => void): void {
     this.u32(items.length);
     for (const item of items) write(item);
+  }
+
+  optional<T>(item: T | null, write: (item: T) => void): void {
+    this.u32(item === null ? 0 : 1);
+    if (item !== null) write(item);
   }
 
   finish(): Uint8Array {
@@ -207,5 +305,9 @@ class Reader {
 
   list<T>(read: () => T): T[] {
     return Array.from({ length: this.u32() }, read);
+  }
+
+  optional<T>(read: () => T): T | null {
+    return this.u32() === 0 ? null : read();
   }
 }

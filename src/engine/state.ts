@@ -36,10 +36,14 @@ export interface SloState {
   state: SloHealth;
   coverage: number;
   sli: number | null;
+  /** The SLI from the buckets on either side of a latency threshold that is no bucket boundary. */
+  approximate?: { lower: number; upper: number };
   events: { good: number; bad: number; total: number };
   errorBudget: {
     remaining: number | null;
     consumed: number | null;
+    /** Calendar windows: what is left of the whole period's budget, were its events to go on coming as they have. */
+    remainingOfProjected?: number | null;
     allowedBad: number;
     remainingBad: number;
     exhaustedAt: string | null;
@@ -69,7 +73,7 @@ export interface Verdict {
 
 export interface AlertTransition {
   sloId: string;
-  group: Record<string, string> | null;
+  group: Readonly<Record<string, string>> | null;
   alert: string;
   severity: string;
   from: AlertStateName;

@@ -100,6 +100,13 @@ export function nominalPeriodMs(window: SloWindow): number {
   return window.kind === 'rolling' ? window.duration.ms : CALENDAR_DAYS[window.unit] * DAY_MS;
 }
 
+const CALENDAR_DAYS_MAX: Readonly<Record<CalendarUnit, number>> = { week: 8, month: 32, quarter: 93, year: 367 };
+
+/** No window of this kind is longer, whatever the month, the leap year and the change of the clocks. */
+export function longestPeriodMs(window: SloWindow): number {
+  return window.kind === 'rolling' ? window.duration.ms : CALENDAR_DAYS_MAX[window.unit] * DAY_MS;
+}
+
 /** The alert that watches the budget itself: remaining <= 0 for 5 minutes. */
 export const BUDGET_EXHAUSTED = { name: 'error-budget-exhausted', severity: 'critical', forMs: 5 * MINUTE_MS } as const;
 

@@ -1,0 +1,140 @@
+import { type LabelSet, labelValue } from './label-set.ts';
+import { type Group, Ledger } from './ledger.ts';
+import type { Scope } from './scope.ts';
+import type { Slo } from './slo.ts';
+
+/**
+ * Where increments are added up: an account a ledger, and a second one for the lower and upper counts of a latency SLO.
+ *
+ * Each account has an *open event* in flat columns: the increments of one event time, where the samples of one scrape meet. It
+ * is posted to the ledger when an increment of another time comes or somebody looks, so that a sample costs two additions.
+ */
+export class Accounts {
+  /** Event time of the open event; NaN when there is none. */
+  openMs = new Float64Array(64).fill(Number.NaN);
+  openGood = new Float64Array(64);
+  openBad = new Float64Array(64);
+  /** The SLO of each account, by index. */
+  readonly sloOf: number[] = [];
+  readonly entries: LedgerEntry[] = [];
+  readonly #slos: readonly Slo[];
+  readonly #scopes: readonly Scope[];
+  readonly #byAccount: { ledger: Ledger; bounds: boolean }[] = [];
+  readonly #bySlo: LedgerEntry[][];
+  readonly #byGroup: Map<string, LedgerEntry>[];
+  /** Series that were left out because their SLO has as many groups as it may. */
+  readonly overflow: Float64Array;
+
+  /** `scopes` are those of the SLOs, in their order. */
+  constructor(slos: readonly Slo[], scopes: readonly Scope[]) {
+    this.#slos = slos;
+    this.#scopes = scopes;
+    this.#bySlo = slos.map(() => []);
+    this.#byGroup = slos.map(() => new Map());
+    this.overflow = new Float64Array(slos.length);
+    slos.forEach((slo, i) => {
+      if (slo.groupBy.length === 0) this.#open(i, null);
+    });
+  }
+
+  /** The ledgers of an SLO: one, or one a group in order of appearance. */
+  of(slo: number): readonly LedgerEntry[] {
+    return this.#bySlo[slo]!;
+  }
+
+  /** The ledger that a series of these labels feeds; null when it would be a group too many. */
+  forLabels(slo: number, labels: LabelSet): LedgerEntry | null {
+    const { groupBy } = this.#slos[slo]!;
+    if (groupBy.length === 0) return this.#bySlo[slo]![0]!;
+    return this.forGroup(slo, Object.fromEntries(groupBy.map((name) => [name, labelValue(labels, name)])));
+  }
+
+  forGroup(slo: number, group: Group): LedgerEntry | null {
+    const key = JSON.stringify(this.#slos[slo]!.groupBy.map((name) => group[name] ?? ''));
+    const known = this.#byGroup[slo]!.get(key);
+    if (known !== undefined) return known;
+    if (this.#byGroup[slo]!.size >= this.#slos[slo]!.groupsMax) {
+      this.overflow[slo]!++;
+      return null;
+    }
+    const entry = this.#open(slo, group);
+    this.#byGroup[slo]!.set(key, entry);
+    return entry;
+  }
+
+  #open(slo: number, group: Group | null): LedgerEntry {
+    const ledger = new Ledger(this.#slos[slo]!, group, this.#scopes[slo]!);
+    const latency = this.#slos[slo]!.sli.kind === 'latency';
+    const events = this.#account(slo, ledger, false);
+    const entry = { slo, ledger, events, bounds: latency ? this.#account(slo, ledger, true) : -1 };
+    this.entries.push(entry);
+    this.#bySlo[slo]!.push(entry);
+    return entry;
+  }
+
+  #account(slo: number, ledger: Ledger, bounds: boolean): number {
+    const account = this.#byAccount.length;
+    if (account === this.openMs.length) this.#grow();
+    this.#byAccount.push({ ledger, bounds });
+    this.sloOf.push(slo);
+    return account;
+  }
+
+  #grow(): void {
+    const size = 2 * this.openMs.length;
+    const openMs = new Float64Array(size).fill(Number.NaN);
+    const openGood = new Float64Array(size);
+    const openBad = new Float64Array(size);
+    openMs.set(this.openMs);
+    openGood.set(this.openGood);
+    openBad.set(this.openBad);
+    this.openMs = openMs;
+    this.openGood = openGood;
+    this.openBad = openBad;
+  }
+
+  /** Posts an account's open event and begins one at `tMs`. */
+  open(account: number, tMs: number): void {
+    const openMs = this.openMs[account]!;
+    if (!Number.isNaN(openMs)) {
+      const { ledger, bounds } = this.#byAccount[account]!;
+      if (bounds) ledger.postBounds(openMs, this.openGood[account]!, this.openBad[account]!);
+      else ledger.post(openMs, this.openGood[account]!, this.openBad[account]!);
+    }
+    this.openMs[account] = tMs;
+    this.openGood[account] = 0;
+    this.openBad[account] = 0;
+  }
+
+  /** Posts everything that is open. */
+  close({ events, bounds }: LedgerEntry): void {
+    this.open(events, Number.NaN);
+    if (bounds !== -1) this.open(bounds, Number.NaN);
+  }
+
+  closeAll(): void {
+    for (const entry of this.entries) this.close(entry);
+  }
+
+  /** Adds to an account outside the ingest loop. */
+  add(account: number, tMs: number, good: number, bad: number): void {
+    if (this.openMs[account] !== tMs) this.open(account, tMs);
+    this.openGood[account]! += good;
+    this.openBad[account]! += bad;
+  }
+
+  /** Brings a ledger up to its watermark. */
+  settle(entry: LedgerEntry, nowMs: number): void {
+    this.close(entry);
+    entry.ledger.settle(entry.ledger.scope.watermarkMs(nowMs));
+  }
+}
+
+export interface LedgerEntry {
+  readonly slo: number;
+  readonly ledger: Ledger;
+  /** Account of good and bad events. */
+  readonly events: number;
+  /** Account of the lower and upper counts of a latency SLO, or -1. */
+  readonly bounds: number;
+}

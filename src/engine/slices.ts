@@ -1,0 +1,275 @@
+import { type PendingRow, PendingRows } from './pending.ts';
+import type { Scope } from './scope.ts';
+import type { Aggregate, Slo } from './slo.ts';
+
+/**
+ * Time slices: each complete slice `(endMs - sliceMs, endMs]` is one event, good or bad. It is complete once the watermark
+ * reaches its end; the first, partly observed slice is no event.
+ *
+ * A judge keeps what is pending and says, slice after slice, which share of it was good.
+ */
+export interface SliceJudge {
+  /** Takes everything up to `endMs`; the good share of the slice, 0..1, or null when it holds nothing to judge by. */
+  close(endMs: number): number | null;
+  /** Two numbers at event time `tMs`: series slot and value, or good and bad events. */
+  post(tMs: number, a: number, b: number): void;
+  save(): SliceJudgeSave;
+  load(save: SliceJudgeSave): void;
+}
+
+export interface SliceJudgeSave {
+  pending: PendingRow[];
+  /** Two numbers a series slot. */
+  series: (readonly [a: number, b: number])[];
+}
+
+export class Slices {
+  readonly judge: SliceJudge;
+  readonly #sliceMs: number;
+  readonly #emptyShare: number | null;
+  readonly #scope: Scope;
+  /** End of the next slice to be closed; NaN before the first. */
+  nextEndMs = Number.NaN;
+
+  constructor(slo: Slo, scope: Scope, longestWindowMs: number) {
+    if (slo.slice === null) throw new Error(`BUG: ${slo.id} has no slice`);
+    this.#sliceMs = slo.slice.ms;
+    this.#emptyShare = slo.emptySlice === 'ignore' ? null : slo.emptySlice === 'good' ? 1 : 0;
+    this.#scope = scope;
+    this.judge = judgeOf(slo);
+    scope.trackReports(this.#sliceMs, longestWindowMs);
+  }
+
+  /** A number for the judge. What belongs to a slice that is closed already comes too late. */
+  post(tMs: number, a: number, b: number): void {
+    if (!(tMs <= this.nextEndMs - this.#sliceMs)) this.judge.post(tMs, a, b);
+  }
+
+  /** Closes every slice that ends by the watermark. */
+  settle(watermarkMs: number, add: (tMs: number, good: number, bad: number) => void): void {
+    if (Number.isNaN(this.nextEndMs)) {
+      // The first whole slice after coverage began.
+      this.nextEndMs = (Math.ceil(this.#scope.firstMs / this.#sliceMs) + 1) * this.#sliceMs;
+    }
+    for (; this.nextEndMs <= watermarkMs; this.nextEndMs += this.#sliceMs) {
+      const share = this.judge.close(this.nextEndMs);
+      const reported = this.#scope.reportedWithin(this.#sliceMs, this.nextEndMs);
+      const good = reported && share !== null ? share : this.#emptyShare;
+      if (good !== null) add(this.nextEndMs, good, 1 - good);
+    }
+  }
+}
+
+function judgeOf(slo: Slo): SliceJudge {
+  const { sli } = slo;
+  switch (sli.kind) {
+    case 'freshness':
+      return new FreshnessJudge(sli.source, sli.thresholdSeconds, sli.aggregate ?? 'max');
+    case 'throughput':
+      return new ThroughputJudge(slo.slice!.ms / 1000, sli.bound, sli.perSecond, sli.aggregate ?? 'sum');
+    case 'threshold':
+      return new ThresholdJudge(sli.op, sli.value, sli.aggregate);
+    default:
+      return new EventsJudge(slo.budgeting === 'timeslices' ? slo.sliceTarget! : null);
+  }
+}
+
+export function aggregateOf(values: readonly number[], aggregate: Aggregate): number {
+  switch (aggregate) {
+    case 'max':
+      return Math.max(...values);
+    case 'min':
+      return Math.min(...values);
+    case 'sum':
+      return values.reduce((sum, value) => sum + value, 0);
+    case 'avg':
+      return values.reduce((sum, value) => sum + value, 0) / values.length;
+  }
+}
+
+/** What every judge of series keeps: pending samples, and two numbers for each series. */
+abstract class SeriesJudge implements SliceJudge {
+  readonly #pending = new PendingRows();
+  /** By series slot. */
+  protected readonly series: [a: number, b: number][] = [];
+
+  protected abstract readonly empty: readonly [number, number];
+  protected abstract take(series: [number, number], tMs: number, value: number): void;
+  protected abstract judge(endMs: number): number | null;
+
+  post(tMs: number, slot: number, value: number): void {
+    this.#pending.insert(tMs, slot, value);
+  }
+
+  close(endMs: number): number | null {
+    this.#pending.drain(endMs, (tMs, slot, value) => this.take(this.#at(slot), tMs, value));
+    return this.judge(endMs);
+  }
+
+  #at(slot: number): [number, number] {
+    while (this.series.length <= slot) this.series.push([...this.empty]);
+    return this.series[slot]!;
+  }
+
+  save(): SliceJudgeSave {
+    return { pending: this.#pending.rows(), series: this.series };
+  }
+
+  load(save: SliceJudgeSave): void {
+    this.#pending.load(save.pending);
+    save.series.forEach(([a, b], slot) => {
+      this.#at(slot)[0] = a;
+      this.#at(slot)[1] = b;
+    });
+  }
+}
+
+/** The age at the slice's end, worst series first; an `age` gauge keeps ageing between its samples. */
+class FreshnessJudge extends SeriesJudge {
+  readonly #source: 'timestamp' | 'age';
+  readonly #thresholdSeconds: number;
+  readonly #aggregate: Aggregate;
+  /** Event time and value of the newest sample; NaN while the series has none or is stale. */
+  protected readonly empty = [Number.NaN, Number.NaN] as const;
+
+  constructor(source: 'timestamp' | 'age', thresholdSeconds: number, aggregate: Aggregate) {
+    super();
+    this.#source = source;
+    this.#thresholdSeconds = thresholdSeconds;
+    this.#aggregate = aggregate;
+  }
+
+  protected take(series: [number, number], tMs: number, value: number): void {
+    series[0] = Number.isNaN(value) ? Number.NaN : tMs;
+    series[1] = value;
+  }
+
+  protected judge(endMs: number): number | null {
+    const ages: number[] = [];
+    for (const [tMs, value] of this.series) {
+      if (Number.isNaN(tMs)) continue;
+      ages.push(this.#source === 'timestamp' ? endMs / 1000 - value : value + (endMs - tMs) / 1000);
+    }
+    if (ages.length === 0) return null;
+    return aggregateOf(ages, this.#aggregate) <= this.#thresholdSeconds ? 1 : 0;
+  }
+}
+
+/** The increase in the slice per second, summed over the series. No increase at all is a rate of zero. */
+class ThroughputJudge extends SeriesJudge {
+  readonly #sliceSeconds: number;
+  readonly #bound: 'min' | 'max';
+  readonly #perSecond: number;
+  readonly #aggregate: Aggregate;
+  /** Increase in the open slice. */
+  protected readonly empty = [0, 0] as const;
+
+  constructor(sliceSeconds: number, bound: 'min' | 'max', perSecond: number, aggregate: Aggregate) {
+    super();
+    this.#sliceSeconds = sliceSeconds;
+    this.#bound = bound;
+    this.#perSecond = perSecond;
+    this.#aggregate = aggregate;
+  }
+
+  protected take(series: [number, number], _tMs: number, value: number): void {
+    if (!Number.isNaN(value)) series[0] += value;
+  }
+
+  protected judge(_endMs: number): number {
+    const rates = this.series.map(([increase]) => increase / this.#sliceSeconds);
+    for (const series of this.series) series[0] = 0;
+    const rate = rates.length === 0 ? 0 : aggregateOf(rates, this.#aggregate);
+    return (this.#bound === 'min' ? rate >= this.#perSecond : rate <= this.#perSecond) ? 1 : 0;
+  }
+}
+
+/** The mean of the slice's samples against a bound; with an aggregate, that of each series' mean. */
+class ThresholdJudge extends SeriesJudge {
+  readonly #op: 'lt' | 'lte' | 'gt' | 'gte';
+  readonly #value: number;
+  readonly #aggregate: Aggregate | null;
+  /** Sum and count of the open slice. */
+  protected readonly empty = [0, 0] as const;
+
+  constructor(op: 'lt' | 'lte' | 'gt' | 'gte', value: number, aggregate: Aggregate | null) {
+    super();
+    this.#op = op;
+    this.#value = value;
+    this.#aggregate = aggregate;
+  }
+
+  protected take(series: [number, number], _tMs: number, value: number): void {
+    if (Number.isNaN(value)) return;
+    series[0] += value;
+    series[1] += 1;
+  }
+
+  protected judge(_endMs: number): number | null {
+    const sampled = this.series.filter(([, count]) => count > 0);
+    const observed =
+      this.#aggregate === null
+        ? sampled.reduce((sum, [value]) => sum + value, 0) / sampled.reduce((sum, [, count]) => sum + count, 0)
+        : aggregateOf(
+            sampled.map(([sum, count]) => sum / count),
+            this.#aggregate,
+          );
+    for (const series of this.series) {
+      series[0] = 0;
+      series[1] = 0;
+    }
+    if (sampled.length === 0) return null;
+    return this.#holds(observed) ? 1 : 0;
+  }
+
+  #holds(observed: number): boolean {
+    switch (this.#op) {
+      case 'lt':
+        return observed < this.#value;
+      case 'lte':
+        return observed <= this.#value;
+      case 'gt':
+        return observed > this.#value;
+      case 'gte':
+        return observed >= this.#value;
+    }
+  }
+}
+
+/**
+ * Slices of good and bad events. With a target (`timeslices`) a slice is good when its good share reaches it; without
+ * (`ratioTimeslices`) a slice counts by its good share. A slice without events is an empty one.
+ */
+class EventsJudge implements SliceJudge {
+  readonly #target: number | null;
+  readonly #pending = new PendingRows();
+
+  constructor(target: number | null) {
+    this.#target = target;
+  }
+
+  post(tMs: number, good: number, bad: number): void {
+    this.#pending.add(tMs, good, bad);
+  }
+
+  close(endMs: number): number | null {
+    let good = 0;
+    let bad = 0;
+    this.#pending.drain(endMs, (_tMs, goodEvents, badEvents) => {
+      good += goodEvents;
+      bad += badEvents;
+    });
+    if (good + bad <= 0) return null;
+    const share = Math.min(Math.max(good / (good + bad), 0), 1);
+    if (this.#target === null) return share;
+    return share >= this.#target ? 1 : 0;
+  }
+
+  save(): SliceJudgeSave {
+    return { pending: this.#pending.rows(), series: [] };
+  }
+
+  load(save: SliceJudgeSave): void {
+    this.#pending.load(save.pending);
+  }
+}

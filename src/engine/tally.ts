@@ -1,0 +1,93 @@
+import { CalendarSum } from './calendar.ts';
+import { Ring, type Tier } from './ring.ts';
+import type { Duration, Slo } from './slo.ts';
+import { STANDARD_WINDOWS } from './windows.ts';
+
+/** A window of a tally: where its sums stand, and what the files call it. */
+export interface Window {
+  readonly ms: number;
+  /** `1d` and `24h` are one window with two names. */
+  readonly texts: string[];
+}
+
+/** Every window an SLO is asked about, shortest first; a calendar window is not among them. */
+export function windowsOf(slo: Slo): Window[] {
+  const windows = new Map<number, Window>();
+  const add = (duration: Duration): void => {
+    const window = windows.get(duration.ms) ?? { ms: duration.ms, texts: [] };
+    if (!window.texts.includes(duration.text)) window.texts.push(duration.text);
+    windows.set(duration.ms, window);
+  };
+  for (const standard of STANDARD_WINDOWS) add(standard);
+  for (const alert of slo.alerts.burnRateAlerts) {
+    add(alert.short);
+    add(alert.long);
+  }
+  if (slo.window.kind === 'rolling') add(slo.window.duration);
+  return [...windows.values()].sort((a, b) => a.ms - b.ms);
+}
+
+/** Settled good and bad events: a ring for rolling windows, and a sum for the calendar period where the SLO has one. */
+export class Tally {
+  readonly windows: readonly Window[];
+  /** Good and bad by window; last those of the calendar period. Valid after `read`. */
+  readonly sums: Float64Array;
+  /** Which entry of `sums` is the SLO window. */
+  readonly sloWindow: number;
+  readonly #ring: Ring;
+  readonly #tiers: readonly Tier[];
+  readonly #calendar: CalendarSum | null;
+
+  constructor(slo: Slo, windows: readonly Window[]) {
+    this.windows = windows;
+    this.#ring = new Ring(windows.map((window) => window.ms));
+    this.#tiers = windows.map((window) => this.#ring.tierOf(window.ms));
+    this.sums = new Float64Array(2 * (windows.length + 1));
+    if (slo.window.kind === 'rolling') {
+      this.#calendar = null;
+      this.sloWindow = this.indexOf(slo.window.duration.ms);
+    } else {
+      this.#calendar = new CalendarSum(slo.window.periodOf);
+      this.sloWindow = windows.length;
+    }
+  }
+
+  indexOf(ms: number): number {
+    const index = this.windows.findIndex((window) => window.ms === ms);
+    if (index === -1) throw new Error(`BUG: no window of ${ms} ms`);
+    return index;
+  }
+
+  get byteLength(): number {
+    return this.#ring.buffer.byteLength;
+  }
+
+  add(tMs: number, good: number, bad: number): void {
+    this.#ring.add(tMs, good, bad);
+    this.#calendar?.add(tMs, good, bad);
+  }
+
+  /** Sums of every window that ends at `asOfMs`. */
+  read(asOfMs: number): Float64Array {
+    const { windows, sums } = this;
+    for (let i = 0; i < windows.length; i++) this.#tiers[i]!.read(asOfMs, windows[i]!.ms, sums, 2 * i);
+    this.#calendar?.read(asOfMs, sums, 2 * windows.length);
+    return sums;
+  }
+
+  save(): TallySave {
+    return { ring: this.#ring.buffer, calendar: this.#calendar?.save() ?? [] };
+  }
+
+  load(save: TallySave): void {
+    const ring = new Ring(save.ring);
+    if (ring.hasLayoutOf(this.#ring)) this.#ring.copy(ring);
+    else this.#ring.absorb(ring);
+    if (save.calendar.length > 0) this.#calendar?.load(save.calendar);
+  }
+}
+
+export interface TallySave {
+  ring: ArrayBuffer;
+  calendar: readonly number[];
+}
