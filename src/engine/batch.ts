@@ -27,6 +27,9 @@ export class SampleBatch {
   kinds: Uint8Array;
   /** Unix milliseconds; meaningful only on rows of kind SAMPLE_STARTED, SAMPLE_DELTA and SAMPLE_HISTOGRAM, where 0 is unknown. */
   startsMs: Float64Array;
+  /** Which replica of an HA pair sent the row; 0 for a sender of its own. Meaningful only with `hasSenders`. */
+  senders: Int32Array;
+  hasSenders: boolean;
   readonly histograms: NativeHistogram[] = [];
 
   constructor(capacity = 4096) {
@@ -36,6 +39,8 @@ export class SampleBatch {
     this.values = new Float64Array(capacity);
     this.kinds = new Uint8Array(capacity);
     this.startsMs = new Float64Array(capacity);
+    this.senders = new Int32Array(capacity);
+    this.hasSenders = false;
   }
 
   get capacity(): number {
@@ -45,6 +50,7 @@ export class SampleBatch {
   clear(): void {
     this.length = 0;
     this.histograms.length = 0;
+    this.hasSenders = false;
   }
 
   /** Makes room for at least `capacity` rows and keeps the present ones. Kernels call it between series, never per sample. */
@@ -56,6 +62,7 @@ export class SampleBatch {
     this.values = grown(this.values, new Float64Array(size));
     this.kinds = grown(this.kinds, new Uint8Array(size));
     this.startsMs = grown(this.startsMs, new Float64Array(size));
+    this.senders = grown(this.senders, new Int32Array(size));
   }
 
   push(seriesId: number, timestampMs: number, value: number, kind: number): void {
@@ -65,6 +72,16 @@ export class SampleBatch {
     this.timestampsMs[row] = timestampMs;
     this.values[row] = value;
     this.kinds[row] = kind;
+  }
+
+  /** Copies a row over another one, to take rows out. */
+  move(from: number, to: number): void {
+    this.seriesIds[to] = this.seriesIds[from]!;
+    this.timestampsMs[to] = this.timestampsMs[from]!;
+    this.values[to] = this.values[from]!;
+    this.kinds[to] = this.kinds[from]!;
+    this.startsMs[to] = this.startsMs[from]!;
+    this.senders[to] = this.senders[from]!;
   }
 
   /** A row with a start timestamp, 0 when it is unknown. */

@@ -6,6 +6,7 @@ import { decodeLabels, type LabelSet, labelValue } from './label-set.ts';
 import type { Group } from './ledger.ts';
 import { increaseOf, type NativeHistogram, underThreshold } from './native-histogram.ts';
 import { IngestOutcome } from './outcome.ts';
+import { Replicas } from './replicas.ts';
 import { Scope, scopeOf } from './scope.ts';
 import { COUNTER, SeriesColumns, UNMATCHED } from './series-columns.ts';
 import { SeriesTable } from './series-table.ts';
@@ -22,6 +23,8 @@ export interface EngineOptions {
   readonly settleMs: number;
   /** A watermark that stands still for longer, or lags by more, is no data. */
   readonly staleAfterMs: number;
+  /** Silence of the elected replica of an HA pair after which another one is elected. */
+  readonly failoverMs: number;
   readonly seriesMax: number;
   readonly aliasesMax: number;
   /** Of the hash of label bytes; random in a server, so that nobody can choose colliding labels. */
@@ -31,8 +34,9 @@ export interface EngineOptions {
 export const ENGINE_DEFAULTS: EngineOptions = {
   settleMs: 5_000,
   staleAfterMs: 5 * MINUTE_MS,
+  failoverMs: 30_000,
   seriesMax: 2_000_000,
-  aliasesMax: 100_000,
+  aliasesMax: 4_000_000,
   seed: 0,
 };
 
@@ -49,6 +53,8 @@ export class Engine {
   readonly slos: readonly Slo[];
   /** Label bytes to SeriesId; ingest looks known series up here by itself. */
   readonly table: SeriesTable;
+  /** Which replica of each HA pair is listened to. */
+  readonly replicas: Replicas;
   readonly #options: EngineOptions;
   readonly #scopes: Scope[] = [];
   readonly #accounts: Accounts;
@@ -70,6 +76,7 @@ export class Engine {
     this.#options = { ...ENGINE_DEFAULTS, ...options };
     const { seriesMax, aliasesMax, seed } = this.#options;
     this.slos = slos;
+    this.replicas = new Replicas(this.#options.failoverMs);
     this.table = new SeriesTable({ seriesMax, aliasesMax, seed });
     this.#accounts = new Accounts(
       slos,
@@ -144,8 +151,9 @@ export class Engine {
    */
   ingest(batch: SampleBatch, nowMs: number): IngestOutcome {
     const outcome = this.#outcome;
+    outcome.begin(batch.length);
+    if (batch.hasSenders) outcome.haReplica = this.replicas.admit(batch, nowMs);
     const { length, seriesIds, timestampsMs, values, kinds } = batch;
-    outcome.begin(length);
     const { changedRows } = outcome;
     const { lastMs, lastValue, target: targetOf, role, feedStart, feedCount, movesClock } = this.#series;
     const { account: feedAccount, good: feedGood, bad: feedBad } = this.#wiring.feeds;
@@ -189,8 +197,15 @@ export class Engine {
         else if (value === lastValue[id]) outcome.duplicate++;
         else outcome.conflict++;
       } else {
-        accepted++;
         let increase = value - lastValue[id]!;
+        if (increase < 0 && batch.hasSenders && this.#isHandOver(batch, row)) {
+          outcome.writerConflict++;
+          // In the journal the row is a sign of life and no more: without its sender the value would look like a reset.
+          kinds[row] = SAMPLE_STALE;
+          if (changes) changedRows[changed++] = row;
+          continue;
+        }
+        accepted++;
         lastMs[id] = tMs;
         lastValue[id] = value;
         if (tMs <= oldestMs) {
@@ -218,6 +233,11 @@ export class Engine {
     outcome.accepted += accepted;
     outcome.unmatched = unmatched;
     return outcome;
+  }
+
+  #isHandOver(batch: SampleBatch, row: number): boolean {
+    const intervalMs = this.#targets.intervalMs[this.#series.target[batch.seriesIds[row]!]!]!;
+    return this.replicas.isHandOver(batch.senders[row]!, batch.timestampsMs[row]!, intervalMs);
   }
 
   /** A target was heard at a newer event time. Once a scrape, not once a sample. */
@@ -277,6 +297,9 @@ export class Engine {
       this.#increase(id, tMs, value);
     } else if (first) {
       this.#firstSample(id, tMs, value, startMs, previousMs === EXISTED_BEFORE);
+    } else if (value < previousValue && batch.hasSenders && this.#isHandOver(batch, row)) {
+      outcome.writerConflict++;
+      lastValue[id] = previousValue;
     } else if (isReset(previousStartMs, previousMs, startMs, tMs, previousValue, value)) {
       outcome.resets++;
       this.#increase(id, tMs, value);
@@ -458,6 +481,7 @@ export class Engine {
     }
     return {
       series,
+      replicas: this.replicas.elected(),
       targets: this.#targets.save(),
       scopes: this.#scopes.map((scope) => scope.save()),
       ledgers: this.#accounts.entries.map(({ ledger }) => ledger.save()),
@@ -477,6 +501,7 @@ export class Engine {
   restore(bytes: Uint8Array, nowMs: number): Int32Array {
     if (this.table.size > 0) throw new Error('BUG: only an empty engine can be restored');
     const save = readSnapshot(bytes);
+    this.replicas.load(save.replicas);
     for (const target of save.targets) {
       this.#targets.load(this.#targetFor(target.job, target.instance), target);
     }

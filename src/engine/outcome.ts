@@ -19,6 +19,8 @@ export class IngestOutcome {
   tooOld = 0;
   /** Too far in the future: refused. */
   tooNew = 0;
+  /** Samples of a replica that is not elected. */
+  haReplica = 0;
   /** A decrease, or an overlapping start timestamp, that no reset explains: two writers of one series. */
   writerConflict = 0;
   /** Decreases and start timestamps taken for a counter reset. */
@@ -42,6 +44,7 @@ export class IngestOutcome {
     this.unmatched = 0;
     this.tooOld = 0;
     this.tooNew = 0;
+    this.haReplica = 0;
     this.writerConflict = 0;
     this.resets = 0;
     this.newborn = 0;

@@ -13,6 +13,7 @@ import type { TargetSave } from './targets.ts';
 
 export interface EngineSave {
   series: SeriesSave[];
+  replicas: { cluster: string; replica: string; heardMs: number; electedAtMs: number }[];
   targets: TargetSave[];
   scopes: ScopeSave[];
   ledgers: LedgerSave[];
@@ -44,6 +45,12 @@ export function writeSnapshot(save: EngineSave): Uint8Array {
     out.f64(series.lastValue);
     out.f64(series.lastStartMs);
     out.optional(series.histogram, (histogram) => writeHistogram(out, histogram));
+  });
+  out.list(save.replicas, (replica) => {
+    out.text(replica.cluster);
+    out.text(replica.replica);
+    out.f64(replica.heardMs);
+    out.f64(replica.electedAtMs);
   });
   out.list(save.targets, (target) => {
     out.text(target.job);
@@ -151,6 +158,12 @@ export function readSnapshot(bytes: Uint8Array): EngineSave {
       lastValue: from.f64(),
       lastStartMs: from.f64(),
       histogram: from.optional(() => readHistogram(from)),
+    })),
+    replicas: from.list(() => ({
+      cluster: from.text(),
+      replica: from.text(),
+      heardMs: from.f64(),
+      electedAtMs: from.f64(),
     })),
     targets: from.list(() => ({
       job: from.text(),
