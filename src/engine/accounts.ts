@@ -37,6 +37,10 @@ export class Accounts {
     });
   }
 
+  scopeOf(slo: number): Scope {
+    return this.#scopes[slo]!;
+  }
+
   /** The ledgers of an SLO: one, or one a group in order of appearance. */
   of(slo: number): readonly LedgerEntry[] {
     return this.#bySlo[slo]!;
@@ -91,6 +95,11 @@ export class Accounts {
     this.openMs = openMs;
     this.openGood = openGood;
     this.openBad = openBad;
+  }
+
+  /** A series that feeds this account has its first sample at `tMs`. */
+  appear(account: number, tMs: number): void {
+    this.#byAccount[account]!.ledger.appear(tMs);
   }
 
   /** Posts an account's open event and begins one at `tMs`. */

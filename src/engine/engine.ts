@@ -4,7 +4,7 @@ import { SAMPLE_DELTA, SAMPLE_HISTOGRAM, SAMPLE_STALE, SAMPLE_VALUE } from './ba
 import { MINUTE_MS } from './duration.ts';
 import { decodeLabels, type LabelSet, labelValue } from './label-set.ts';
 import type { Group } from './ledger.ts';
-import { increaseOf, type NativeHistogram, underThreshold } from './native-histogram.ts';
+import { increaseOf, isCountable, type NativeHistogram, underThreshold } from './native-histogram.ts';
 import { IngestOutcome } from './outcome.ts';
 import { Replicas } from './replicas.ts';
 import { Scope, scopeOf } from './scope.ts';
@@ -12,7 +12,7 @@ import { COUNTER, SeriesColumns, UNMATCHED } from './series-columns.ts';
 import { SeriesTable } from './series-table.ts';
 import type { Slo } from './slo.ts';
 import { type EngineSave, readSnapshot, writeSnapshot } from './snapshot.ts';
-import { isReset, startsAnew } from './start-time.ts';
+import { isReset, isSameStart, overlaps, startsAnew } from './start-time.ts';
 import type { AlertTransition, SloState } from './state.ts';
 import { Targets } from './targets.ts';
 import { longestPeriodMs } from './windows.ts';
@@ -153,6 +153,7 @@ export class Engine {
     const outcome = this.#outcome;
     outcome.begin(batch.length);
     if (batch.hasSenders) outcome.haReplica = this.replicas.admit(batch, nowMs);
+    this.#closeSlices(nowMs);
     const { length, seriesIds, timestampsMs, values, kinds } = batch;
     const { changedRows } = outcome;
     const { lastMs, lastValue, target: targetOf, role, feedStart, feedCount, movesClock } = this.#series;
@@ -240,9 +241,28 @@ export class Engine {
     return this.replicas.isHandOver(batch.senders[row]!, batch.timestampsMs[row]!, intervalMs);
   }
 
+  /**
+   * Closes the slices whose end the watermark has reached. What arrives later is too late for them, and whether somebody looked
+   * in between must not decide that.
+   */
+  #closeSlices(nowMs: number): void {
+    for (const scope of this.#scopes) {
+      if (!(scope.watermarkMs(nowMs) >= scope.nextSliceEndMs)) continue;
+      let nextEndMs = Number.POSITIVE_INFINITY;
+      for (const entry of this.#accounts.entries) {
+        if (entry.ledger.scope !== scope) continue;
+        this.#accounts.settle(entry, nowMs);
+        nextEndMs = Math.min(nextEndMs, entry.ledger.nextSliceEndMs);
+      }
+      scope.nextSliceEndMs = nextEndMs;
+    }
+  }
+
   /** A target was heard at a newer event time. Once a scrape, not once a sample. */
   #report(target: number, tMs: number, nowMs: number): void {
     const upSinceMs = this.#targets.advance(target, tMs);
+    // Coverage does not begin with what no window reaches, such as a timestamp of 1970.
+    if (tMs <= nowMs - this.#longestWindowMs) return;
     for (const scope of this.#targets.scopes[target]!) this.#scopes[scope]!.observe(upSinceMs, tMs, nowMs);
   }
 
@@ -263,7 +283,7 @@ export class Engine {
       outcome.stale++;
       return this.#stale(id, tMs);
     }
-    if (kind !== SAMPLE_HISTOGRAM && !this.#isUsable(id, value)) {
+    if (kind === SAMPLE_HISTOGRAM ? !isCountable(batch.histograms[value]!) : !this.#isUsable(id, value)) {
       outcome.invalidValue++;
       return false;
     }
@@ -273,26 +293,29 @@ export class Engine {
       else outcome.conflict++;
       return false;
     }
-    outcome.accepted++;
     const previousStartMs = lastStartMs[id]!;
+    if (kind === SAMPLE_DELTA && startMs !== 0 && startMs < previousMs) {
+      // Part of what it tells has been counted already: two writers of one series.
+      outcome.writerConflict++;
+      return false;
+    }
+    outcome.accepted++;
+    if (overlaps(previousStartMs, previousMs, startMs)) outcome.writerConflict++;
     lastMs[id] = tMs;
     lastStartMs[id] = startMs;
     const first = !(previousMs > EXISTED_BEFORE);
+    if (first) this.#appear(id, tMs);
     const old = tMs <= oldestMs;
     if (old) outcome.tooOld++;
     if (kind === SAMPLE_HISTOGRAM) {
-      const histogram = batch.histograms[value]!;
-      const previous = this.#histograms.get(id);
-      this.#histograms.set(id, histogram);
-      if (old) return true;
-      const restarted = startsAnew(previousStartMs, previousMs, startMs, tMs);
-      this.#histogram(id, tMs, histogram, first || restarted ? undefined : previous, startMs, restarted, previousMs);
+      this.#histogram(id, tMs, batch.histograms[value]!, startMs, previousMs, previousStartMs, old);
       return true;
     }
     const previousValue = lastValue[id]!;
     lastValue[id] = value;
     if (old) return true;
     this.#gauges(id, tMs, value);
+    if (!this.#isCounter(id)) return true;
     if (kind === SAMPLE_DELTA) {
       this.#increase(id, tMs, value);
     } else if (first) {
@@ -313,11 +336,23 @@ export class Engine {
     return true;
   }
 
+  #appear(id: number, tMs: number): void {
+    const { feedStart, feedCount } = this.#series;
+    const { account } = this.#wiring.feeds;
+    for (let feed = feedStart[id]!; feed < feedStart[id]! + feedCount[id]!; feed++) {
+      this.#accounts.appear(account[feed]!, tMs);
+    }
+    for (const { entry } of this.#wiring.othersOf(id)) entry.ledger.appear(tMs);
+  }
+
   /** Gauges may be negative; counters may not. */
   #isUsable(id: number, value: number): boolean {
     if (!Number.isFinite(value)) return false;
-    const counts = this.#series.feedCount[id]! > 0 || this.#wiring.othersOf(id).some(({ kind }) => kind === 'rate');
-    return value >= 0 || !counts;
+    return value >= 0 || !this.#isCounter(id);
+  }
+
+  #isCounter(id: number): boolean {
+    return this.#series.feedCount[id]! > 0 || this.#wiring.othersOf(id).some(({ kind }) => kind === 'rate');
   }
 
   #stale(id: number, tMs: number): boolean {
@@ -360,12 +395,12 @@ export class Engine {
     const { account, good, bad } = this.#wiring.feeds;
     let newborn = false;
     for (let feed = feedStart[id]!; feed < feedStart[id]! + feedCount[id]!; feed++) {
-      if (existedBefore || !this.#isNewborn(id, tMs, startMs, this.#accounts.sloOf[account[feed]!]!)) continue;
+      if (!this.#isNewborn(id, tMs, startMs, existedBefore, this.#accounts.sloOf[account[feed]!]!)) continue;
       newborn = true;
       this.#accounts.add(account[feed]!, tMs, good[feed]! * value, bad[feed]! * value);
     }
     for (const { kind, entry, slot } of this.#wiring.othersOf(id)) {
-      if (kind !== 'rate' || existedBefore || !this.#isNewborn(id, tMs, startMs, entry.slo)) continue;
+      if (kind !== 'rate' || !this.#isNewborn(id, tMs, startMs, existedBefore, entry.slo)) continue;
       newborn = true;
       entry.ledger.postSample(tMs, slot, value);
     }
@@ -375,44 +410,55 @@ export class Engine {
 
   /**
    * Provably newborn for an SLO: its start timestamp lies inside our coverage, or its target was already being received when it
-   * appeared.
+   * appeared and it had not been heard of before.
    */
-  #isNewborn(id: number, tMs: number, startMs: number, slo: number): boolean {
+  #isNewborn(id: number, tMs: number, startMs: number, existedBefore: boolean, slo: number): boolean {
     const listeningSinceMs = this.#listeningSinceMs[slo]!;
-    const coveredSinceMs = Math.max(this.#accounts.of(slo)[0]!.ledger.scope.firstMs, listeningSinceMs);
+    const coveredSinceMs = Math.max(this.#accounts.scopeOf(slo).firstMs, listeningSinceMs);
     if (startMs !== 0 && startMs < tMs && startMs >= coveredSinceMs) return true;
-    return this.#targets.wasReceivedBefore(this.#series.target[id]!, tMs, listeningSinceMs);
+    return !existedBefore && this.#targets.wasReceivedBefore(this.#series.target[id]!, tMs, listeningSinceMs);
   }
 
   #histogram(
     id: number,
     tMs: number,
     histogram: NativeHistogram,
-    previous: NativeHistogram | undefined,
     startMs: number,
-    restarted: boolean,
     previousMs: number,
+    previousStartMs: number,
+    old: boolean,
   ): void {
+    const previous = previousMs > EXISTED_BEFORE ? this.#histograms.get(id) : undefined;
+    let increase = histogram;
+    let reset = previous !== undefined && startsAnew(previousStartMs, previousMs, startMs, tMs);
+    if (previous !== undefined && !reset) {
+      const step = increaseOf(previous, histogram);
+      if (step.reset && histogram.resetHint !== 'yes' && isSameStart(previousStartMs, startMs, tMs)) {
+        this.#outcome.writerConflict++;
+        return;
+      }
+      increase = step.increase;
+      reset = step.reset;
+    }
+    this.#histograms.set(id, histogram);
+    // A histogram that may go down counts nothing.
+    if (old || histogram.resetHint === 'gauge') return;
+    if (reset) this.#outcome.resets++;
+    let newborn = false;
     for (const { kind, entry } of this.#wiring.othersOf(id)) {
       const { sli } = entry.ledger.slo;
-      if (kind !== 'native' || sli.kind !== 'latency' || histogram.resetHint === 'gauge') continue;
-      let increase = histogram;
-      if (previous !== undefined) {
-        const step = increaseOf(previous, histogram);
-        increase = step.increase;
-        if (step.reset) this.#outcome.resets++;
-      } else if (restarted) {
-        this.#outcome.resets++;
-      } else if (previousMs === EXISTED_BEFORE || !this.#isNewborn(id, tMs, startMs, entry.slo)) {
-        this.#outcome.openingBalance++;
-        continue;
-      } else {
-        this.#outcome.newborn++;
+      if (kind !== 'native' || sli.kind !== 'latency') continue;
+      if (previous === undefined) {
+        if (!this.#isNewborn(id, tMs, startMs, previousMs === EXISTED_BEFORE, entry.slo)) continue;
+        newborn = true;
       }
       const { count, lower, estimate, upper } = underThreshold(increase, sli.thresholdSeconds);
       this.#accounts.add(entry.events, tMs, estimate, count - estimate);
       this.#accounts.add(entry.bounds, tMs, lower, upper);
     }
+    if (previous !== undefined) return;
+    if (newborn) this.#outcome.newborn++;
+    else this.#outcome.openingBalance++;
   }
 
   /** One tick: judges every alert as of its watermark and returns what changed. */
@@ -510,14 +556,24 @@ export class Engine {
     this.slos.forEach((slo, i) => {
       const saved = fingerprints.get(slo.id);
       const kept = saved !== undefined && saved.fingerprint === sliFingerprint(slo);
-      this.#listeningSinceMs[i] = kept ? saved.listeningSinceMs : nowMs;
-      if (!kept) return;
+      if (!kept) {
+        this.#listenAfterRestore(i, nowMs);
+        return;
+      }
+      this.#listeningSinceMs[i] = saved.listeningSinceMs;
       for (const ledger of save.ledgers.filter(({ sloId }) => sloId === slo.id)) {
         const entry = ledger.group === null ? this.#accounts.of(i)[0] : this.#accounts.forGroup(i, ledger.group);
         entry?.ledger.load(ledger);
       }
     });
     return this.#restoreSeries(save);
+  }
+
+  /** An SLO that the snapshot does not know: it has heard nothing of what its targets reported before, by whatever clock. */
+  #listenAfterRestore(slo: number, nowMs: number): void {
+    const sinceMs = Math.max(nowMs, this.#accounts.scopeOf(slo).newestMs + 1);
+    this.#listeningSinceMs[slo] = sinceMs;
+    for (const { ledger } of this.#accounts.of(slo)) ledger.listenSince(sinceMs);
   }
 
   #restoreSeries(save: EngineSave): Int32Array {

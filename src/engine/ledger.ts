@@ -5,7 +5,7 @@ import { MINUTE_MS } from './duration.ts';
 import { type PendingRow, PendingRows } from './pending.ts';
 import { slotMsFor } from './ring.ts';
 import type { Scope } from './scope.ts';
-import { type SliceJudgeSave, Slices } from './slices.ts';
+import { Slices, type SlicesSave } from './slices.ts';
 import type { BurnRateAlert, Slo } from './slo.ts';
 import type { AlertState, AlertTransition, SloHealth, SloState, WindowState } from './state.ts';
 import { Tally, type TallySave, windowsOf } from './tally.ts';
@@ -56,8 +56,27 @@ export class Ledger {
     this.#coverageSlotMs = slotMsFor(this.#periodMs);
     scope.trackCoverage(this.#coverageSlotMs, longestPeriodMs(slo.window));
     const sliced = slo.sli.kind !== 'events' && slo.sli.kind !== 'latency' && slo.sli.kind !== 'probe';
+    const sinceMs = group === null ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
     this.#slices =
-      sliced || slo.budgeting !== 'occurrences' ? new Slices(slo, scope, longestPeriodMs(slo.window)) : null;
+      sliced || slo.budgeting !== 'occurrences' ? new Slices(slo, scope, longestPeriodMs(slo.window), sinceMs) : null;
+    if (this.#slices !== null) scope.nextSliceEndMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Nothing before `sinceMs` was observed for this SLO, although its targets had been heard. */
+  listenSince(sinceMs: number): void {
+    if (this.#slices !== null) this.#slices.sinceMs = sinceMs;
+  }
+
+  /** A series of this ledger has its first sample at `tMs`. */
+  appear(tMs: number): void {
+    this.#slices?.appear(tMs);
+  }
+
+  /** End of the slice that waits for the watermark; Infinity where there are no slices, -Infinity before the first. */
+  get nextSliceEndMs(): number {
+    if (this.#slices === null) return Number.POSITIVE_INFINITY;
+    const { nextEndMs } = this.#slices;
+    return Number.isNaN(nextEndMs) ? Number.NEGATIVE_INFINITY : nextEndMs;
   }
 
   /** Bytes of the ring, the state that every SLO has. */
@@ -253,7 +272,7 @@ export class Ledger {
       tally: this.#tally.save(),
       pending: this.#pending.rows(),
       bounds: this.#bounds?.save() ?? null,
-      slices: this.#slices === null ? null : { nextEndMs: this.#slices.nextEndMs, ...this.#slices.judge.save() },
+      slices: this.#slices?.save() ?? null,
       alerts: this.#alertStates().map(({ name, state }, i) => ({ name, state, sinceMs: this.#alerts[i]!.sinceMs })),
     };
   }
@@ -269,10 +288,7 @@ export class Ledger {
       this.#bounds = new Bounds(this.slo);
       this.#bounds.load(save.bounds);
     }
-    if (save.slices !== null && this.#slices !== null) {
-      this.#slices.nextEndMs = save.slices.nextEndMs;
-      this.#slices.judge.load(save.slices);
-    }
+    if (save.slices !== null) this.#slices?.load(save.slices);
     const names = this.#alertStates().map((alert) => alert.name);
     for (const saved of save.alerts) {
       const alert = this.#alerts[names.indexOf(saved.name)];
@@ -292,7 +308,7 @@ export interface LedgerSave {
   tally: TallySave;
   pending: PendingRow[];
   bounds: { tally: TallySave; pending: PendingRow[] } | null;
-  slices: ({ nextEndMs: number } & SliceJudgeSave) | null;
+  slices: SlicesSave | null;
   alerts: { name: string; state: AlertState['state']; sinceMs: number }[];
 }
 

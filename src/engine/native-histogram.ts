@@ -26,6 +26,13 @@ export interface NativeHistogram {
 
 export type Bucket = readonly [index: number, count: number];
 
+/** Every count is one: neither negative nor NaN nor infinite, which a float histogram can be. */
+export function isCountable({ count, zeroCount, positive, negative }: NativeHistogram): boolean {
+  const isCount = (n: number): boolean => n >= 0 && n < Number.POSITIVE_INFINITY;
+  const buckets = (list: readonly Bucket[]): boolean => list.every(([, n]) => isCount(n));
+  return isCount(count) && isCount(zeroCount) && buckets(positive) && buckets(negative);
+}
+
 /** How many events of an increment were at or under a threshold: at the least, as an estimate, and at the most. */
 export interface UnderThreshold {
   readonly count: number;
@@ -34,7 +41,7 @@ export interface UnderThreshold {
   readonly upper: number;
 }
 
-/** The increase from one histogram of a series to the next, or null when the layouts share nothing that could be compared. */
+/** The increase from one histogram of a series to the next. */
 export function increaseOf(
   previous: NativeHistogram,
   current: NativeHistogram,
@@ -60,9 +67,10 @@ export function isReset(previous: NativeHistogram, current: NativeHistogram): bo
   if (!isCustom(current)) {
     if (current.schema > previous.schema || current.zeroThreshold < previous.zeroThreshold) return true;
     // The zero bucket grew into the middle of a bucket that had events: they cannot be told apart.
-    const coarse = downscale(previous, current.schema);
-    if (coarse.positive.some(([i, n]) => n > 0 && cutsBucket(current.zeroThreshold, i, current.schema))) return true;
-    if (coarse.negative.some(([i, n]) => n > 0 && cutsBucket(current.zeroThreshold, i, current.schema))) return true;
+    if (current.zeroThreshold > previous.zeroThreshold) {
+      const isCut = ([i, n]: Bucket): boolean => n > 0 && cutsBucket(current.zeroThreshold, i, previous.schema);
+      if (previous.positive.some(isCut) || previous.negative.some(isCut)) return true;
+    }
   }
   const [before, after] = sameLayout(previous, current);
   return (
@@ -88,8 +96,9 @@ function sameLayout(a: NativeHistogram, b: NativeHistogram): [NativeHistogram, N
   }
   const schema = Math.min(a.schema, b.schema);
   const zeroThreshold = Math.max(a.zeroThreshold, b.zeroThreshold);
+  // The zero bucket first: it ends at a boundary of the finer layout, which need not be one of the coarser.
   const coarsened = (histogram: NativeHistogram): NativeHistogram =>
-    withZeroThreshold(downscale(histogram, schema), zeroThreshold);
+    downscale(withZeroThreshold(histogram, zeroThreshold), schema);
   return [coarsened(a), coarsened(b)];
 }
 

@@ -24,6 +24,8 @@ export class Scope {
   /** Newest event time that has had `settle`, and when it had. */
   settledMs = Number.NaN;
   settledAtMs = Number.NaN;
+  /** No slice of an SLO of this scope waits for an earlier watermark. */
+  nextSliceEndMs = Number.POSITIVE_INFINITY;
   readonly #coverage = new Map<number, Coverage>();
   /** By slice length: in which slices did some target report? */
   readonly #reports = new Map<number, Coverage>();

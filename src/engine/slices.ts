@@ -9,6 +9,8 @@ import type { Aggregate, Slo } from './slo.ts';
  * A judge keeps what is pending and says, slice after slice, which share of it was good.
  */
 export interface SliceJudge {
+  /** Whether a sample from a slice that is closed still says something about the next ones. */
+  readonly takesLate: boolean;
   /** Takes everything up to `endMs`; the good share of the slice, 0..1, or null when it holds nothing to judge by. */
   close(endMs: number): number | null;
   /** Two numbers at event time `tMs`: series slot and value, or good and bad events. */
@@ -23,40 +25,78 @@ export interface SliceJudgeSave {
   series: (readonly [a: number, b: number])[];
 }
 
+export interface SlicesSave extends SliceJudgeSave {
+  sinceMs: number;
+  nextEndMs: number;
+}
+
 export class Slices {
   readonly judge: SliceJudge;
   readonly #sliceMs: number;
   readonly #emptyShare: number | null;
   readonly #scope: Scope;
+  readonly #longestWindowMs: number;
+  /** Nothing was observed before: the SLO began to listen then, or its group appeared. */
+  sinceMs: number;
   /** End of the next slice to be closed; NaN before the first. */
   nextEndMs = Number.NaN;
 
-  constructor(slo: Slo, scope: Scope, longestWindowMs: number) {
+  /** With `sinceMs` at Infinity the first sample says since when there is something to observe. */
+  constructor(slo: Slo, scope: Scope, longestWindowMs: number, sinceMs: number) {
     if (slo.slice === null) throw new Error(`BUG: ${slo.id} has no slice`);
     this.#sliceMs = slo.slice.ms;
     this.#emptyShare = slo.emptySlice === 'ignore' ? null : slo.emptySlice === 'good' ? 1 : 0;
     this.#scope = scope;
+    this.#longestWindowMs = longestWindowMs;
+    this.sinceMs = sinceMs;
     this.judge = judgeOf(slo);
     scope.trackReports(this.#sliceMs, longestWindowMs);
   }
 
   /** A number for the judge. What belongs to a slice that is closed already comes too late. */
   post(tMs: number, a: number, b: number): void {
-    if (!(tMs <= this.nextEndMs - this.#sliceMs)) this.judge.post(tMs, a, b);
+    this.appear(tMs);
+    if (this.judge.takesLate || !(tMs <= this.nextEndMs - this.#sliceMs)) this.judge.post(tMs, a, b);
+  }
+
+  /** There is something to observe as of `tMs`. */
+  appear(tMs: number): void {
+    if (this.sinceMs === Number.POSITIVE_INFINITY) this.sinceMs = tMs;
   }
 
   /** Closes every slice that ends by the watermark. */
   settle(watermarkMs: number, add: (tMs: number, good: number, bad: number) => void): void {
+    const sliceMs = this.#sliceMs;
     if (Number.isNaN(this.nextEndMs)) {
-      // The first whole slice after coverage began.
-      this.nextEndMs = (Math.ceil(this.#scope.firstMs / this.#sliceMs) + 1) * this.#sliceMs;
+      const beginMs = Math.max(this.#scope.firstMs, this.sinceMs);
+      if (!Number.isFinite(beginMs)) return;
+      // The first whole slice.
+      this.#skipTo((Math.ceil(beginMs / sliceMs) + 1) * sliceMs);
     }
-    for (; this.nextEndMs <= watermarkMs; this.nextEndMs += this.#sliceMs) {
+    // What no window reaches any more need not be judged.
+    const oldestMs = Math.floor((watermarkMs - this.#longestWindowMs) / sliceMs) * sliceMs;
+    if (this.nextEndMs < oldestMs) this.#skipTo(oldestMs);
+    for (; this.nextEndMs <= watermarkMs; this.nextEndMs += sliceMs) {
       const share = this.judge.close(this.nextEndMs);
-      const reported = this.#scope.reportedWithin(this.#sliceMs, this.nextEndMs);
+      const reported = this.#scope.reportedWithin(sliceMs, this.nextEndMs);
       const good = reported && share !== null ? share : this.#emptyShare;
       if (good !== null) add(this.nextEndMs, good, 1 - good);
     }
+  }
+
+  save(): SlicesSave {
+    return { sinceMs: this.sinceMs, nextEndMs: this.nextEndMs, ...this.judge.save() };
+  }
+
+  load(save: SlicesSave): void {
+    this.sinceMs = save.sinceMs;
+    this.nextEndMs = save.nextEndMs;
+    this.judge.load(save);
+  }
+
+  #skipTo(endMs: number): void {
+    this.judge.close(endMs - this.#sliceMs);
+    this.nextEndMs = endMs;
   }
 }
 
@@ -89,6 +129,7 @@ export function aggregateOf(values: readonly number[], aggregate: Aggregate): nu
 
 /** What every judge of series keeps: pending samples, and two numbers for each series. */
 abstract class SeriesJudge implements SliceJudge {
+  abstract readonly takesLate: boolean;
   readonly #pending = new PendingRows();
   /** By series slot. */
   protected readonly series: [a: number, b: number][] = [];
@@ -126,6 +167,8 @@ abstract class SeriesJudge implements SliceJudge {
 
 /** The age at the slice's end, worst series first; an `age` gauge keeps ageing between its samples. */
 class FreshnessJudge extends SeriesJudge {
+  /** The newest sample of a series holds until the next, however late it comes. */
+  readonly takesLate = true;
   readonly #source: 'timestamp' | 'age';
   readonly #thresholdSeconds: number;
   readonly #aggregate: Aggregate;
@@ -155,13 +198,17 @@ class FreshnessJudge extends SeriesJudge {
   }
 }
 
-/** The increase in the slice per second, summed over the series. No increase at all is a rate of zero. */
+/**
+ * The increase in the slice per second, summed over the series. No increase at all is a rate of zero; a series without a sample
+ * in the slice has no rate that could be the least, or dilute an average.
+ */
 class ThroughputJudge extends SeriesJudge {
+  readonly takesLate = false;
   readonly #sliceSeconds: number;
   readonly #bound: 'min' | 'max';
   readonly #perSecond: number;
   readonly #aggregate: Aggregate;
-  /** Increase in the open slice. */
+  /** Increase in the open slice, and from how many samples. */
   protected readonly empty = [0, 0] as const;
 
   constructor(sliceSeconds: number, bound: 'min' | 'max', perSecond: number, aggregate: Aggregate) {
@@ -173,12 +220,18 @@ class ThroughputJudge extends SeriesJudge {
   }
 
   protected take(series: [number, number], _tMs: number, value: number): void {
-    if (!Number.isNaN(value)) series[0] += value;
+    if (Number.isNaN(value)) return;
+    series[0] += value;
+    series[1] += 1;
   }
 
   protected judge(_endMs: number): number {
-    const rates = this.series.map(([increase]) => increase / this.#sliceSeconds);
-    for (const series of this.series) series[0] = 0;
+    const sampled = this.series.filter(([, samples]) => samples > 0);
+    const rates = sampled.map(([increase]) => increase / this.#sliceSeconds);
+    for (const series of sampled) {
+      series[0] = 0;
+      series[1] = 0;
+    }
     const rate = rates.length === 0 ? 0 : aggregateOf(rates, this.#aggregate);
     return (this.#bound === 'min' ? rate >= this.#perSecond : rate <= this.#perSecond) ? 1 : 0;
   }
@@ -186,6 +239,7 @@ class ThroughputJudge extends SeriesJudge {
 
 /** The mean of the slice's samples against a bound; with an aggregate, that of each series' mean. */
 class ThresholdJudge extends SeriesJudge {
+  readonly takesLate = false;
   readonly #op: 'lt' | 'lte' | 'gt' | 'gte';
   readonly #value: number;
   readonly #aggregate: Aggregate | null;
@@ -241,6 +295,7 @@ class ThresholdJudge extends SeriesJudge {
  * (`ratioTimeslices`) a slice counts by its good share. A slice without events is an empty one.
  */
 class EventsJudge implements SliceJudge {
+  readonly takesLate = false;
   readonly #target: number | null;
   readonly #pending = new PendingRows();
 

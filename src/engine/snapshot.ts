@@ -98,6 +98,7 @@ export function writeSnapshot(save: EngineSave): Uint8Array {
       writeRows(out, bounds.pending);
     });
     out.optional(ledger.slices, (slices) => {
+      out.f64(slices.sinceMs);
       out.f64(slices.nextEndMs);
       writeRows(out, slices.pending);
       out.list(slices.series, ([a, b]) => {
@@ -194,6 +195,7 @@ export function readSnapshot(bytes: Uint8Array): EngineSave {
       pending: readRows(from),
       bounds: from.optional(() => ({ tally: readTally(from), pending: readRows(from) })),
       slices: from.optional(() => ({
+        sinceMs: from.f64(),
         nextEndMs: from.f64(),
         pending: readRows(from),
         series: from.list(() => [from.f64(), from.f64()] as const),

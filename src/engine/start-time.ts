@@ -10,6 +10,16 @@ export function startsAnew(previousStartMs: number, previousMs: number, startMs:
   return previousStartMs !== 0 && previousStartMs < previousMs;
 }
 
+/** The same known start as the previous sample's: whatever fell, nothing began anew. */
+export function isSameStart(previousStartMs: number, startMs: number, tMs: number): boolean {
+  return startMs !== 0 && startMs < tMs && startMs === previousStartMs;
+}
+
+/** A later start than the previous sample's, yet before that sample: two writers of one series. */
+export function overlaps(previousStartMs: number, previousMs: number, startMs: number): boolean {
+  return previousStartMs !== 0 && previousStartMs < startMs && startMs < previousMs;
+}
+
 /** Whether a cumulative value began again from zero between two samples. */
 export function isReset(
   previousStartMs: number,
@@ -20,6 +30,5 @@ export function isReset(
   value: number,
 ): boolean {
   if (startsAnew(previousStartMs, previousMs, startMs, tMs)) return true;
-  const sameStart = startMs !== 0 && startMs < tMs && startMs === previousStartMs;
-  return value < previousValue && !sameStart;
+  return value < previousValue && !isSameStart(previousStartMs, startMs, tMs);
 }

@@ -84,7 +84,8 @@ export class Targets {
     const earlierHoleMs = this.holeMs[target]!;
     this.holeMs[target] = gapMs;
     const runMs = newest - this.runStartMs[target]!;
-    if (runMs <= earlierHoleMs && gapMs <= HOLE_INTERVALS * earlierHoleMs) {
+    const ofAKind = gapMs <= HOLE_INTERVALS * earlierHoleMs && earlierHoleMs <= HOLE_INTERVALS * gapMs;
+    if (runMs <= earlierHoleMs && ofAKind) {
       // Two silences of a kind with no more than that between them are a rhythm, not two holes.
       this.intervalMs[target] = gapMs;
       this.runStartMs[target] = newest;
