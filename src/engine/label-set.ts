@@ -120,7 +120,8 @@ export function formatSeries(labels: LabelSet): string {
   const parts: string[] = [];
   labels.names.forEach((label, i) => {
     const value = labels.values[i]!;
-    if (label !== '__name__') parts.push(`${LABEL_NAME.test(label) ? label : quoted(label)}=${quoted(value)}`);
+    if (label !== '__name__' || value === '')
+      parts.push(`${LABEL_NAME.test(label) ? label : quoted(label)}=${quoted(value)}`);
     else if (METRIC_NAME.test(value)) name = value;
     else parts.unshift(quoted(value));
   });

@@ -1,0 +1,36 @@
+import { RemoteWriteReceiver } from '../src/ingest/receive.ts';
+import { corpus } from './corpus.ts';
+import { allocatedBytes, benchOptions } from './harness.ts';
+import { TableResolver } from './table-resolver.ts';
+
+/**
+ * The guard of the decode: what a sample of a known series may leave on the JavaScript heap. Unlike a time it does not
+ * depend on the machine. Exits 1 when the limit is exceeded.
+ *
+ *     node --expose-gc dist/bench/allocation.js
+ */
+
+/** A request is allowed a few small objects, some hundred bytes; one object a sample would be 72. */
+export const BYTES_PER_SAMPLE_MAX = 1;
+
+const options = benchOptions();
+const { rounds, samplesPerRound } = corpus({ series: options.smoke ? 10_000 : 40_000, rounds: 3 });
+const receiver = new RemoteWriteReceiver(new TableResolver());
+const bodies = rounds.flat();
+for (let i = 0; i < 20; i++) {
+  for (const body of bodies) receiver.read(body);
+}
+const repetitions = options.smoke ? 5 : 10;
+const steps = Array.from({ length: repetitions }, () => bodies.map((body) => () => void receiver.read(body))).flat();
+const samples = repetitions * samplesPerRound * rounds.length;
+const bytesPerSample = allocatedBytes(steps) / samples;
+// The method itself is checked against something that is known to allocate: arrays of a thousand elements.
+let kept: number[] = [];
+const known = Array.from({ length: 100 }, () => () => {
+  kept = new Array<number>(1_000).fill(kept.length);
+});
+const checkBytes = allocatedBytes(known) / known.length;
+
+if (options.json) console.log(JSON.stringify({ samples, bytesPerSample, max: BYTES_PER_SAMPLE_MAX, checkBytes }));
+else console.log(`allocation: ${bytesPerSample.toFixed(3)} bytes a sample over ${samples} samples (limit 1)`);
+if (bytesPerSample > BYTES_PER_SAMPLE_MAX) process.exitCode = 1;

@@ -1,0 +1,80 @@
+import { RemoteWriteReceiver } from '../src/ingest/receive.ts';
+import { SnappyDecoder } from '../src/ingest/snappy.ts';
+import { corpus } from './corpus.ts';
+import { type Bench, benchOptions, Hash, measure, report } from './harness.ts';
+import { TableResolver } from './table-resolver.ts';
+
+/** A compressed body to rows of a batch, for series that are known; and snappy alone, the floor under it. */
+
+const options = benchOptions();
+
+function decodeBenches(name: string, series: number, rounds: number, repetitions: number): Bench[] {
+  const bodies = corpus({ series, rounds }).rounds.flat();
+  const unitsPerRun = series * rounds;
+  const receiver = new RemoteWriteReceiver(new TableResolver());
+  const snappy = new SnappyDecoder(64 * 1024 * 1024);
+  return [
+    {
+      name: `${name} snappy alone`,
+      unit: 'sample',
+      unitsPerRun,
+      repetitions,
+      run: () => {
+        for (const body of bodies) snappy.decode(body);
+      },
+      hash: () => {
+        const hash = new Hash();
+        for (const body of bodies) {
+          const length = snappy.decode(body);
+          for (let i = 0; i < length; i++) hash.word(snappy.output[i]!);
+        }
+        return hash.value;
+      },
+    },
+    {
+      name: `${name} snappy and walk`,
+      unit: 'sample',
+      unitsPerRun,
+      repetitions,
+      run: () => {
+        for (const body of bodies) receiver.read(body);
+      },
+      hash: () => {
+        const hash = new Hash();
+        for (const body of bodies) {
+          const { batch } = receiver.read(body);
+          for (let row = 0; row < batch.length; row++) {
+            hash.word(batch.seriesIds[row]!);
+            hash.double(batch.timestampsMs[row]!);
+            hash.double(batch.values[row]!);
+          }
+        }
+        return hash.value;
+      },
+    },
+  ];
+}
+
+/** First sight: every body goes to a receiver that has met nothing. */
+function firstSightBench(name: string, series: number, repetitions: number): Bench {
+  const bodies = corpus({ series, rounds: 1 }).rounds.flat();
+  return {
+    name: `${name} first sight`,
+    unit: 'series',
+    unitsPerRun: series,
+    repetitions,
+    run: () => {
+      const receiver = new RemoteWriteReceiver(new TableResolver());
+      for (const body of bodies) receiver.read(body);
+    },
+  };
+}
+
+const benches = options.smoke
+  ? [...decodeBenches('2k series', 2_000, 2, 3), firstSightBench('2k series', 2_000, 3)]
+  : [
+      ...decodeBenches('20k series', 20_000, 8, 15),
+      ...decodeBenches('200k series', 200_000, 3, 7),
+      firstSightBench('20k series', 20_000, 7),
+    ];
+report('decode: remote write 1.0', measure(benches), options);

@@ -1,0 +1,87 @@
+import { Bench } from 'tinybench';
+import { SAMPLE_VALUE, SampleBatch } from '../src/engine/batch.ts';
+import { duration } from '../src/engine/duration.ts';
+import { Engine } from '../src/engine/engine.ts';
+import { encodeLabels, labelSet } from '../src/engine/label-set.ts';
+import { Ring } from '../src/engine/ring.ts';
+import { benchOptions } from './harness.ts';
+import { slosOf } from './slos.ts';
+
+/**
+ * The cost of one thing at a time: an event into a ring and a sum out of it, for a short and a long window, and a tick over
+ * many SLOs. A long window must cost what a short one costs.
+ */
+
+const options = benchOptions();
+const START_MS = 1_767_225_600_000;
+const bench = new Bench({ time: options.smoke ? 5 : 500, warmupTime: options.smoke ? 1 : 100 });
+const EVENTS = 1_000;
+
+for (const text of ['5m', '90d']) {
+  const windowMs = duration(text).ms;
+  const ring = new Ring([windowMs]);
+  const tier = ring.tierOf(windowMs);
+  const out = new Float64Array(2);
+  let tMs = START_MS;
+  bench.add(`add ${EVENTS} events, ${text} window`, () => {
+    for (let i = 0; i < EVENTS; i++) {
+      tMs += 15_000;
+      ring.add(tMs, 100, 1);
+    }
+  });
+  bench.add(`read ${EVENTS} sums, ${text} window`, () => {
+    for (let i = 0; i < EVENTS; i++) tier.read(tMs - i, windowMs, out, 0);
+  });
+}
+
+const SLOS = options.smoke ? 100 : 10_000;
+const engine = new Engine(slosOf(SLOS));
+const batch = new SampleBatch(SLOS);
+for (let i = 0; i < SLOS; i++) {
+  const labels = labelSet([
+    ['__name__', 'http_requests_total'],
+    ['code', '200'],
+    ['instance', 'a'],
+    ['job', `kubernetes-pods/service-${i}`],
+  ]);
+  batch.push(engine.register(labels, encodeLabels(labels)), 0, 0, SAMPLE_VALUE);
+}
+let scrape = 0;
+/** A scrape of every SLO, so that the tick has something to settle. */
+function scrapeAll(): number {
+  scrape++;
+  const nowMs = START_MS + scrape * 15_000;
+  batch.timestampsMs.fill(nowMs);
+  batch.values.fill(scrape * 100);
+  engine.ingest(batch, nowMs);
+  return nowMs + 5_000;
+}
+bench.add(
+  `evaluate ${SLOS} SLOs`,
+  () => {
+    engine.evaluate(tickMs);
+  },
+  {
+    beforeEach: () => {
+      tickMs = scrapeAll();
+    },
+  },
+);
+let tickMs = scrapeAll();
+
+await bench.run();
+const results = bench.tasks.flatMap(({ name, result }) =>
+  'latency' in result ? [{ name, medianNs: result.latency.p50 * 1e6, minNs: result.latency.min * 1e6 }] : [],
+);
+const bytesPerSlo = engine.ringBytes / SLOS;
+if (options.json) {
+  console.log(JSON.stringify({ title: 'micro', smoke: options.smoke, results, bytesPerSlo }));
+} else {
+  console.log('micro');
+  for (const { name, minNs, medianNs } of results) {
+    console.log(
+      `  ${name.padEnd(34)} ${minNs.toFixed(0).padStart(12)} ns min ${medianNs.toFixed(0).padStart(12)} ns median`,
+    );
+  }
+  console.log(`  ring of a 30d SLO                  ${bytesPerSlo} bytes`);
+}

@@ -1,0 +1,137 @@
+import { createServer, type Server } from 'node:http';
+import type { Socket } from 'node:net';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
+import type { Logger } from 'pino';
+import type { Engine } from '../engine/engine.ts';
+import { ApiError, apiError, errorBody } from './errors.ts';
+import { gateRoute } from './gate.ts';
+import { healthRoutes } from './health.ts';
+import { type MetricsSources, metricsRoute } from './metrics.ts';
+import { sloRoutes } from './slos.ts';
+import { traceRequests } from './tracing.ts';
+import type { WriteEndpoint } from './write.ts';
+
+/** Prometheus sends every 5 s at the least, and proxies keep connections for a minute: never be the one that hangs up first. */
+const KEEP_ALIVE_TIMEOUT_MS = 150_000;
+/** Counted from a request's first byte, so it has nothing to do with how long a connection is idle. */
+const HEADERS_TIMEOUT_MS = 10_000;
+/** Twice Prometheus's `remote_timeout`. */
+const REQUEST_TIMEOUT_MS = 60_000;
+/** No resource takes a body yet. */
+const BODY_BYTES_MAX = 64 * 1024;
+
+export interface AppOptions {
+  readonly engine: Engine;
+  readonly write: WriteEndpoint;
+  readonly metrics: MetricsSources;
+  readonly connectionsMax: number;
+  readonly logger: Logger;
+  readonly clock: () => number;
+}
+
+/** One server: remote write is answered by node:http itself, all else by Fastify. */
+export function createApp({ engine, write, metrics, connectionsMax, logger, clock }: AppOptions): FastifyInstance {
+  const app = Fastify({
+    loggerInstance: logger as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: BODY_BYTES_MAX,
+    // An id of a service or an SLO has at most 128 characters, each up to 12 characters long when percent-encoded.
+    routerOptions: { maxParamLength: 12 * 128 },
+    frameworkErrors: (error, _request, reply) => {
+      const refusal = asApiError(error) ?? apiError('internal');
+      void (reply as FastifyReply).code(refusal.status).send(errorBody(refusal));
+    },
+    clientErrorHandler: hangUp,
+    serverFactory: (handler) => {
+      const server = createServer({ connectionsCheckingInterval: 5_000 }, (request, response) => {
+        if (write.owns(request)) void write.handle(request, response, false);
+        else handler(request, response);
+      });
+      server.on('checkContinue', (request, response) => {
+        if (write.owns(request)) {
+          void write.handle(request, response, true);
+          return;
+        }
+        response.writeContinue();
+        handler(request, response);
+      });
+      limitConnections(server, connectionsMax);
+      return server;
+    },
+  });
+
+  app.addHook('onRoute', ({ method, url }) => {
+    if (method !== 'GET') return;
+    const refuse = async (request: FastifyRequest) => {
+      throw apiError('method_not_allowed', { path: url, allowed: 'GET and HEAD', method: request.method });
+    };
+    app.route({ method: ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'], url, onRequest: refuse, handler: refuse });
+  });
+  app.addHook('onResponse', (request, reply, done) => {
+    metrics.http.count(request.routeOptions.url ?? 'unknown', reply.statusCode);
+    request.log.debug(
+      { method: request.method, url: request.url, status: reply.statusCode, ms: reply.elapsedTime },
+      'request',
+    );
+    done();
+  });
+  app.setNotFoundHandler((request) => {
+    throw apiError('not_found', { path: pathOf(request.url) });
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const refusal = asApiError(error);
+    if (refusal === null) request.log.error({ err: error }, `BUG: ${request.method} ${request.url} failed`);
+    const answer = refusal ?? apiError('internal');
+    if (answer.code === 'method_not_allowed') reply.header('Allow', 'GET, HEAD');
+    return reply.code(answer.status).send(errorBody(answer));
+  });
+
+  traceRequests(app);
+  healthRoutes(app, () => write.isServing);
+  sloRoutes(app, engine, clock);
+  gateRoute(app, engine, clock);
+  metricsRoute(app, metrics);
+  return app;
+}
+
+function limitConnections(server: Server, connectionsMax: number): void {
+  server.maxConnections = connectionsMax;
+  server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
+  server.headersTimeout = HEADERS_TIMEOUT_MS;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+}
+
+/** The client's fault as an error of the catalogue; null for a fault of ours. */
+function asApiError(error: unknown): ApiError | null {
+  if (error instanceof ApiError) return error;
+  const { statusCode, message } = error as { statusCode?: number; message?: string };
+  const isClients = statusCode !== undefined && statusCode >= 400 && statusCode < 500;
+  return isClients ? apiError('bad_request', { detail: message ?? 'bad request' }) : null;
+}
+
+/** What is not HTTP is answered in HTTP; a request that took too long is cut off, so that a sender tries again. */
+function hangUp(error: NodeJS.ErrnoException, socket: Socket): void {
+  const answered = socket.bytesWritten > 0 || error.code === 'ECONNRESET' || error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  if (socket.writable && !answered) {
+    const tooLong = error.code === 'HPE_HEADER_OVERFLOW';
+    const refusal = apiError(tooLong ? 'headers_too_large' : 'bad_request', { detail: 'this is not HTTP/1.1' });
+    const body = JSON.stringify(errorBody(refusal));
+    const status = tooLong ? '431 Request Header Fields Too Large' : '400 Bad Request';
+    socket.write(
+      `HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\n` +
+        `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    );
+  }
+  socket.destroySoon();
+}
+
+function pathOf(url: string): string {
+  const query = url.indexOf('?');
+  return query === -1 ? url : url.slice(0, query);
+}

@@ -1,0 +1,103 @@
+import type { IngestOutcome } from '../engine/outcome.ts';
+import type { ReadResult } from '../ingest/receive.ts';
+import { Summary } from './exposition.ts';
+import type { RejectionReason } from './rejection.ts';
+
+/** What the server counts about itself: plain numbers, read by a scrape. */
+
+/** Samples that were read and need nothing done: outcomes of the engine. */
+export type IgnoredReason =
+  | 'duplicate'
+  | 'out_of_order'
+  | 'conflict'
+  | 'stale'
+  | 'invalid_value'
+  | 'too_old'
+  | 'unmatched';
+
+export class WriteCounters {
+  received = 0;
+  accepted = 0;
+  readonly ignored: Record<IgnoredReason, number>;
+  readonly rejected: Record<RejectionReason, number>;
+  /** Native histograms, which are not read. */
+  histograms = 0;
+  resets = 0;
+  newborn = 0;
+  openingBalance = 0;
+  /** Seconds that requests waited for their commit. */
+  readonly commitWait: Summary;
+
+  constructor() {
+    this.ignored = {
+      duplicate: 0,
+      out_of_order: 0,
+      conflict: 0,
+      stale: 0,
+      invalid_value: 0,
+      too_old: 0,
+      unmatched: 0,
+    };
+    this.rejected = {
+      missing_metric_name: 0,
+      duplicate_label: 0,
+      empty_label_name: 0,
+      invalid_utf8: 0,
+      label_limit: 0,
+      series_limit: 0,
+      too_new: 0,
+    };
+    this.commitWait = new Summary();
+  }
+
+  /** `accepted + ignored + rejected = received`, so a sample too old counts there and not as accepted. */
+  count(outcome: IngestOutcome, { rejections, histogramCount }: ReadResult): void {
+    const { ignored } = this;
+    this.received += outcome.samples + rejections.total;
+    this.accepted += outcome.accepted - outcome.tooOld;
+    ignored.duplicate += outcome.duplicate;
+    ignored.out_of_order += outcome.outOfOrder;
+    ignored.conflict += outcome.conflict;
+    ignored.stale += outcome.stale;
+    ignored.invalid_value += outcome.invalidValue;
+    ignored.too_old += outcome.tooOld;
+    ignored.unmatched += outcome.unmatched;
+    for (const [reason, samples] of Object.entries({ ...rejections.samples, too_new: outcome.tooNew })) {
+      this.rejected[reason as RejectionReason] += samples;
+    }
+    this.histograms += histogramCount;
+    this.resets += outcome.resets;
+    this.newborn += outcome.newborn;
+    this.openingBalance += outcome.openingBalance;
+  }
+}
+
+export class HttpCounters {
+  /** Route, then status. */
+  readonly requests = new Map<string, Map<number, number>>();
+
+  count(route: string, status: number): void {
+    let byStatus = this.requests.get(route);
+    if (byStatus === undefined) {
+      byStatus = new Map();
+      this.requests.set(route, byStatus);
+    }
+    byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
+  }
+}
+
+export class ServiceCounters {
+  recoverySeconds = 0;
+  /** Seconds. */
+  readonly evaluation: Summary;
+  /** Seconds. */
+  readonly snapshot: Summary;
+  snapshotFailures = 0;
+  /** Unix milliseconds of the last snapshot of this process; null before the first. */
+  lastSnapshotMs: number | null = null;
+
+  constructor() {
+    this.evaluation = new Summary();
+    this.snapshot = new Summary();
+  }
+}

@@ -1,0 +1,53 @@
+import type { SampleBatch } from '../engine/batch.ts';
+import type { Engine } from '../engine/engine.ts';
+import { decodeLabels, formatSeries } from '../engine/label-set.ts';
+import type { IngestOutcome } from '../engine/outcome.ts';
+import type { Rejections } from '../ingest/rejections.ts';
+
+/** Why a label set or a sample can be refused while the rest of its request is applied; docs/errors.md explains each. */
+export const REJECTION_REASONS = {
+  missing_metric_name: 'The series has no label `__name__`, or an empty one.',
+  duplicate_label: 'The series has a label twice.',
+  empty_label_name: 'A label of the series has no name.',
+  invalid_utf8: 'A label is not valid UTF-8, or holds a NUL character.',
+  label_limit: 'The series has too many labels, or a label name or value is too long: see `limits` in the server file.',
+  series_limit:
+    'The server knows as many series as it may: send fewer (`slipstream relabel`) or raise `limits.series`.',
+  too_new: 'The timestamp is more than 10 minutes ahead of the server: look at the clocks.',
+} as const satisfies Record<keyof Rejections['samples'] | 'too_new', string>;
+
+export type RejectionReason = keyof typeof REJECTION_REASONS;
+
+/** Counts by reason first, then the examples; null when nothing was refused. */
+export function rejectionText(
+  rejections: Rejections,
+  batch: SampleBatch,
+  outcome: IngestOutcome,
+  engine: Engine,
+): string | null {
+  const refused = rejections.total + outcome.tooNew;
+  if (refused === 0) return null;
+  const counts = Object.entries({ ...rejections.samples, too_new: outcome.tooNew }).filter(
+    ([, samples]) => samples > 0,
+  );
+  const reasons = counts.map(([reason, samples]) => `${samples} ${reason}`).join(', ');
+  const lines = [
+    `${refused} of ${rejections.total + outcome.samples} samples rejected: ${reasons}; all others were applied`,
+  ];
+  if (outcome.tooNew > 0) lines.push(newestSample(batch, engine));
+  lines.push(...rejections.examples);
+  return lines.slice(0, 1 + EXAMPLES_MAX).join('\n');
+}
+
+const EXAMPLES_MAX = 5;
+const LATEST_DATE_MS = 8.64e15;
+
+/** The sample furthest in the future, which is one of those refused for that. */
+function newestSample({ length, seriesIds, timestampsMs }: SampleBatch, engine: Engine): string {
+  let newest = 0;
+  for (let row = 1; row < length; row++) if (timestampsMs[row]! > timestampsMs[newest]!) newest = row;
+  const labels = engine.table.labelBytes(seriesIds[newest]!);
+  const tMs = timestampsMs[newest]!;
+  const when = Math.abs(tMs) <= LATEST_DATE_MS ? new Date(tMs).toISOString() : `${tMs} ms`;
+  return `too far in the future, ${when}: ${formatSeries(decodeLabels(labels, 0, labels.length))}`;
+}

@@ -1,0 +1,148 @@
+import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
+import type { Engine } from '../engine/engine.ts';
+import type { SloState } from '../engine/state.ts';
+import type { Store } from '../store/store.ts';
+import type { HttpCounters, ServiceCounters, WriteCounters } from './counters.ts';
+import { type Exposition, labelText } from './exposition.ts';
+
+/** The server's metrics about itself; docs/self-metrics.md explains each. */
+
+export interface SelfMetricsSources {
+  readonly version: string;
+  /** Unix milliseconds. */
+  readonly startedMs: number;
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly write: WriteCounters;
+  readonly http: HttpCounters;
+  readonly service: ServiceCounters;
+}
+
+const NANOSECONDS = 1e9;
+const PROTOCOL = { protocol: 'remote_write_1' };
+
+const TIMER_MS = 20;
+
+/** What is measured are the intervals of a timer, in nanoseconds; NaN is the mean of none. */
+function seconds(intervalNs: number): number {
+  return Math.max(intervalNs / NANOSECONDS - TIMER_MS / 1000, 0) || 0;
+}
+
+/** How late timers ran since the last scrape. */
+export class EventLoopLag {
+  readonly #histogram: IntervalHistogram;
+
+  constructor() {
+    this.#histogram = monitorEventLoopDelay({ resolution: TIMER_MS });
+    this.#histogram.enable();
+  }
+
+  read(): { mean: number; p99: number; max: number } {
+    const { mean, max } = this.#histogram;
+    const p99 = this.#histogram.percentile(99);
+    this.#histogram.reset();
+    return { mean: seconds(mean), p99: seconds(p99), max: seconds(max) };
+  }
+
+  stop(): void {
+    this.#histogram.disable();
+  }
+}
+
+export function addSelfMetrics(
+  out: Exposition,
+  sources: SelfMetricsSources,
+  states: readonly SloState[],
+  nowMs: number,
+  lag: EventLoopLag,
+): void {
+  const build = labelText({ version: sources.version, node_version: process.version });
+  out.gauge('slipstream_build_info', 'Version of Slipstream and of Node.js; always 1.').add(1, build);
+  addIngest(out, sources.write);
+  addEngine(out, sources.engine, states, nowMs);
+  addStore(out, sources.store, sources.write);
+  addService(out, sources.service);
+  addHttp(out, sources.http);
+  addProcess(out, sources.startedMs, lag);
+}
+
+function addIngest(out: Exposition, write: WriteCounters): void {
+  const protocol = labelText(PROTOCOL);
+  out
+    .counter('slipstream_samples_received_total', 'Samples in requests that could be read.')
+    .add(write.received, protocol);
+  out
+    .counter('slipstream_samples_accepted_total', 'Samples that an SLO wants and that were applied.')
+    .add(write.accepted, protocol);
+  const ignored = out.counter('slipstream_samples_ignored_total', 'Samples that needed nothing done, by reason.');
+  for (const [reason, count] of Object.entries(write.ignored)) ignored.add(count, labelText(PROTOCOL, { reason }));
+  const rejected = out.counter('slipstream_samples_rejected_total', 'Samples that were refused, by reason.');
+  for (const [reason, count] of Object.entries(write.rejected)) rejected.add(count, labelText(PROTOCOL, { reason }));
+  out
+    .counter('slipstream_histograms_ignored_total', 'Native histograms in requests; no SLI reads them.')
+    .add(write.histograms, protocol);
+  out.counter('slipstream_counter_resets_total', 'Decreases taken for a counter reset.').add(write.resets);
+  const first = out.counter('slipstream_first_samples_total', 'First samples of a series, by what they counted.');
+  first.add(write.newborn, labelText({ counted: 'full' }));
+  first.add(write.openingBalance, labelText({ counted: 'nothing' }));
+}
+
+function addEngine(out: Exposition, engine: Engine, states: readonly SloState[], nowMs: number): void {
+  out.gauge('slipstream_slos', 'SLOs that are evaluated.').add(engine.slos.length);
+  out.gauge('slipstream_series', 'Series that are known, wanted by an SLO or not.').add(engine.seriesCount);
+  out.gauge('slipstream_targets', 'Targets (job and instance) that are known.').add(engine.targetCount);
+  const lag = out.gauge('slipstream_slo_watermark_lag_seconds', "How far an SLO's watermark is behind the wall clock.");
+  for (const { id, group, asOf } of states) {
+    if (asOf !== null) lag.add((nowMs - Date.parse(asOf)) / 1000, labelText({ slo: id }, group));
+  }
+}
+
+function addStore(out: Exposition, store: Store, write: WriteCounters): void {
+  out
+    .counter('slipstream_journal_records_total', 'Journal records committed since the data directory was created.')
+    .add(store.committedSeq);
+  out.counter('slipstream_journal_commits_total', 'Transactions of journal records.').add(store.commits);
+  out
+    .counter('slipstream_journal_commit_failures_total', 'Transactions of journal records that failed.')
+    .add(store.commitFailures);
+  out
+    .summary('slipstream_journal_commit_wait_seconds', 'How long write requests waited for their commit.')
+    .addSummary(write.commitWait);
+  out
+    .gauge('slipstream_journal_queue_records', 'Journal records that are not committed yet.')
+    .add(store.appendedSeq - store.committedSeq);
+  out.gauge('slipstream_journal_queue_bytes', 'Bytes that are not committed yet.').add(store.queuedBytes);
+  out.gauge('slipstream_store_size_bytes', 'Size of the data directory.').add(store.sizeBytes);
+}
+
+function addService(out: Exposition, service: ServiceCounters): void {
+  out
+    .gauge('slipstream_recovery_seconds', 'How long the start took to recover the state.')
+    .add(service.recoverySeconds);
+  out
+    .summary('slipstream_evaluation_duration_seconds', 'How long evaluating all SLOs took.')
+    .addSummary(service.evaluation);
+  out.summary('slipstream_snapshot_duration_seconds', 'How long saving a snapshot took.').addSummary(service.snapshot);
+  out.counter('slipstream_snapshot_failures_total', 'Snapshots that could not be saved.').add(service.snapshotFailures);
+  out
+    .gauge('slipstream_snapshot_last_timestamp_seconds', 'When the last snapshot of this process was saved.')
+    .add(service.lastSnapshotMs === null ? null : service.lastSnapshotMs / 1000);
+}
+
+function addHttp(out: Exposition, http: HttpCounters): void {
+  const requests = out.counter('slipstream_http_requests_total', 'HTTP requests answered, by route and status code.');
+  for (const [route, byStatus] of http.requests) {
+    for (const [status, count] of byStatus) requests.add(count, labelText({ route, code: String(status) }));
+  }
+}
+
+function addProcess(out: Exposition, startedMs: number, lag: EventLoopLag): void {
+  const { user, system } = process.cpuUsage();
+  out.counter('process_cpu_seconds_total', 'CPU time of the process, user and system.').add((user + system) / 1e6);
+  out.gauge('process_resident_memory_bytes', 'Resident memory of the process.').add(process.memoryUsage.rss());
+  out.gauge('process_start_time_seconds', 'When the process started, Unix time.').add(startedMs / 1000);
+  const { mean, p99, max } = lag.read();
+  out.gauge('nodejs_eventloop_lag_mean_seconds', 'How late timers ran since the last scrape, mean.').add(mean);
+  out.gauge('nodejs_eventloop_lag_p99_seconds', '99th percentile of it.').add(p99);
+  out.gauge('nodejs_eventloop_lag_max_seconds', 'The longest of it.').add(max);
+}

@@ -1,0 +1,116 @@
+import { DAY_MS, formatPrometheusDuration } from '../engine/duration.ts';
+import type { Slo } from '../engine/slo.ts';
+import type { SloState } from '../engine/state.ts';
+import { nominalPeriodMs, STANDARD_WINDOWS } from '../engine/windows.ts';
+import { type Exposition, labelText } from './exposition.ts';
+
+/**
+ * Each SLO under the names that existing dashboards read: those of Sloth's recording rules, of Pyrra's generic rules, and
+ * the two of the maturity-model article. An SLO that is grouped has one series a group, with the group's labels; what
+ * belongs to the definition alone (objective, budget, days, info) is there once.
+ */
+
+export interface SloSeriesSource {
+  readonly slos: readonly Slo[];
+  readonly states: readonly SloState[];
+  readonly version: string;
+}
+
+export function addSloSeries(out: Exposition, { slos, states, version }: SloSeriesSource): void {
+  const byId = new Map<string, Slo>();
+  for (const slo of slos) {
+    byId.set(slo.id, slo);
+    addDefinition(out, slo, version);
+  }
+  for (const state of states) {
+    const slo = byId.get(state.id);
+    if (slo !== undefined) addState(out, slo, state);
+  }
+}
+
+function slothLabels(slo: Slo): Record<string, string> {
+  return { sloth_id: `${slo.service}-${slo.name}`, sloth_service: slo.service, sloth_slo: slo.name };
+}
+
+/** Pyrra's dashboards know an SLO by its label `slo` alone. */
+function pyrraLabels(slo: Slo): Record<string, string> {
+  return { slo: `${slo.service}-${slo.name}` };
+}
+
+function addDefinition(out: Exposition, slo: Slo, version: string): void {
+  const periodMs = nominalPeriodMs(slo.window);
+  const sloth = labelText(slothLabels(slo), slo.labels);
+  out.gauge('slo:objective:ratio', 'Objective of the SLO, 0 to 1.').add(slo.objective, sloth);
+  out
+    .gauge('slo:error_budget:ratio', 'Error budget of the SLO: 1 - objective. A constant, not what is left of it.')
+    .add(slo.errorBudget, sloth);
+  out.gauge('slo:time_period:days', 'Length of the SLO window in days.').add(periodMs / DAY_MS, sloth);
+  const info = {
+    ...slothLabels(slo),
+    sloth_version: version,
+    sloth_mode: 'slipstream',
+    sloth_spec: 'slipstream/v1',
+    sloth_objective: String(Number((slo.objective * 100).toPrecision(12))),
+  };
+  out.gauge('sloth_slo_info', 'The SLO and its objective in percent; always 1.').add(1, labelText(info, slo.labels));
+
+  const pyrra = labelText(pyrraLabels(slo), slo.labels);
+  out.gauge('pyrra_objective', 'Objective of the SLO, 0 to 1.').add(slo.objective, pyrra);
+  out.gauge('pyrra_window', 'Length of the SLO window in seconds.').add(periodMs / 1000, pyrra);
+}
+
+function addState(out: Exposition, slo: Slo, state: SloState): void {
+  for (const window of errorRatioWindows(slo, state)) {
+    out
+      .gauge(`slo:sli_error:ratio_rate${window.name}`, `Share of bad events over ${window.name}, 0 to 1.`)
+      .add(window.ratio, labelText({ ...slothLabels(slo), sloth_window: window.name }, state.group, slo.labels));
+  }
+  const sloth = labelText(slothLabels(slo), state.group, slo.labels);
+  out
+    .gauge('slo:current_burn_rate:ratio', 'How many times faster than sustainable the budget is spent now (5m).')
+    .add(burnRate(state, '5m'), sloth);
+  out
+    .gauge('slo:period_burn_rate:ratio', 'Burn rate over the whole SLO window: the share of the budget that is spent.')
+    .add(state.errorBudget.consumed, sloth);
+  out
+    .gauge('slo:period_error_budget_remaining:ratio', 'Share of the error budget that is left; below 0 when overspent.')
+    .add(state.errorBudget.remaining, sloth);
+
+  const pyrra = labelText(pyrraLabels(slo), state.group, slo.labels);
+  out.gauge('pyrra_availability', 'Share of good events over the SLO window, 0 to 1.').add(state.sli, pyrra);
+
+  const article = labelText({ job: slo.service, slo: slo.name }, state.group, slo.labels);
+  const recentRatio = errorRatio(slo, state, '5m');
+  out
+    .gauge('job:slo_availability:ratio_rate5m', 'Share of good events over the last five minutes, 0 to 1.')
+    .add(recentRatio === null ? null : 1 - recentRatio, article);
+  out
+    .gauge('job:slo_error_budget_remaining:ratio', 'Share of the error budget that is left; below 0 when overspent.')
+    .add(state.errorBudget.remaining, article);
+}
+
+/** The windows of Sloth's recording rules: the standard ones and the SLO window, named as Prometheus prints them. */
+function errorRatioWindows(slo: Slo, state: SloState): { name: string; ratio: number | null }[] {
+  const windows = STANDARD_WINDOWS.map(({ text, ms }) => ({
+    name: formatPrometheusDuration(ms),
+    ratio: errorRatio(slo, state, text),
+  }));
+  const periodName = formatPrometheusDuration(nominalPeriodMs(slo.window));
+  if (windows.some(({ name }) => name === periodName)) return windows;
+  const { consumed } = state.errorBudget;
+  return [...windows, { name: periodName, ratio: consumed === null ? null : tidy(consumed * slo.errorBudget) }];
+}
+
+function burnRate(state: SloState, window: string): number | null {
+  return state.burnRates[window] ?? null;
+}
+
+function errorRatio(slo: Slo, state: SloState, window: string): number | null {
+  const rate = burnRate(state, window);
+  return rate === null ? null : tidy(rate * slo.errorBudget);
+}
+
+/** Undoes the division by the budget: (0.3 / 0.001) * 0.001 is 0.3 again, and never above 1. */
+function tidy(ratio: number): number {
+  return Math.min(Number(ratio.toPrecision(15)), 1);
+}

@@ -1,0 +1,70 @@
+import type { FastifyInstance } from 'fastify';
+import type { Engine } from '../engine/engine.ts';
+import type { Slo } from '../engine/slo.ts';
+import type { SloHealth, SloState } from '../engine/state.ts';
+import { apiError } from './errors.ts';
+import { onlyParameters, type QueryParameters, repeated, single } from './query.ts';
+
+type Filter = readonly [key: string, value: string];
+
+const HEALTH: readonly SloHealth[] = ['healthy', 'at_risk', 'exhausted', 'no_data'];
+
+/** `key=value` pairs, each of which must hold. */
+function labelFilters(texts: readonly string[]): Filter[] {
+  return texts.map((text) => {
+    const at = text.indexOf('=');
+    if (at < 1) throw apiError('bad_parameter', { name: 'label', expected: 'key=value', got: text });
+    return [text.slice(0, at), text.slice(at + 1)];
+  });
+}
+
+/** `label=value` of the labels an SLO is grouped by; the value alone where there is but one. */
+function groupFilters({ id, groupBy }: Slo, texts: readonly string[]): Filter[] {
+  return texts.map((text) => {
+    if (groupBy.length === 0) throw apiError('not_grouped', { id });
+    const label = text.slice(0, Math.max(text.indexOf('='), 0));
+    if (groupBy.includes(label)) return [label, text.slice(label.length + 1)];
+    if (groupBy.length === 1) return [groupBy[0]!, text];
+    throw apiError('bad_parameter', { name: 'group', expected: `label=value of ${groupBy.join(', ')}`, got: text });
+  });
+}
+
+function hasAll(labels: Readonly<Record<string, string>> | undefined, filters: readonly Filter[]): boolean {
+  return filters.every(([key, value]) => labels !== undefined && Object.hasOwn(labels, key) && labels[key] === value);
+}
+
+/** `GET /api/v1/slos` and `GET /api/v1/slos/{service}/{name}`. */
+export function sloRoutes(app: FastifyInstance, engine: Engine, clock: () => number): void {
+  const byId = new Map(engine.slos.map((slo) => [slo.id, slo]));
+
+  app.get('/api/v1/slos', (request): { slos: SloState[] } => {
+    const query = request.query as QueryParameters;
+    onlyParameters(query, ['service', 'label', 'state']);
+    const service = single(query, 'service');
+    const state = single(query, 'state');
+    if (state !== undefined && !HEALTH.includes(state as SloHealth)) {
+      throw apiError('bad_parameter', { name: 'state', expected: `one of ${HEALTH.join(', ')}`, got: state });
+    }
+    const labels = labelFilters(repeated(query, 'label'));
+    const states = engine.states(clock(), (slo) => service === undefined || slo.service === service);
+    const wanted = (candidate: SloState): boolean =>
+      (state === undefined || candidate.state === state) && hasAll({ ...candidate.labels, ...candidate.group }, labels);
+    return { slos: states.filter(wanted) };
+  });
+
+  app.get('/api/v1/slos/:service/:name', (request): SloState | { groups: SloState[] } => {
+    const { service, name } = request.params as { service: string; name: string };
+    const query = request.query as QueryParameters;
+    onlyParameters(query, ['group']);
+    const id = `${service}/${name}`;
+    const slo = byId.get(id);
+    if (slo === undefined) throw apiError('slo_not_found', { id });
+    const wanted = groupFilters(slo, repeated(query, 'group'));
+    const states = engine.states(clock(), (candidate) => candidate === slo);
+    if (slo.groupBy.length === 0) return states[0]!;
+    const groups = states.filter((state) => hasAll(state.group, wanted));
+    if (wanted.length < slo.groupBy.length) return { groups };
+    if (groups.length === 0) throw apiError('group_not_found', { id, group: repeated(query, 'group').join(', ') });
+    return groups[0]!;
+  });
+}

@@ -1,0 +1,160 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Verdict, VerdictName } from '../engine/state.ts';
+import { githubAnnotation, githubOutput, githubSummary } from './github.ts';
+import { EXIT, type Io } from './io.ts';
+
+/** `slipstream gate`: asks a server whether a service may be deployed, and says so by its exit code. */
+
+export const ON_NO_DATA = ['unknown', 'allow', 'warn', 'block'] as const;
+export const ON_UNAVAILABLE = ['allow', 'block'] as const;
+export const GATE_FORMATS = ['text', 'json', 'github'] as const;
+
+export interface GateOptions {
+  readonly url: string;
+  readonly service: string;
+  readonly slo?: string;
+  /** What an unknown verdict counts as. */
+  readonly onNoData: (typeof ON_NO_DATA)[number];
+  /** What a server that cannot be reached counts as; without it the exit code is 4. */
+  readonly onUnavailable?: (typeof ON_UNAVAILABLE)[number];
+  /** Asks again until the verdict is allow or warn, or so much time has passed. */
+  readonly waitMs: number;
+  readonly format: (typeof GATE_FORMATS)[number];
+}
+
+const EXIT_OF: Readonly<Record<VerdictName, number>> = {
+  allow: EXIT.yes,
+  warn: EXIT.yes,
+  block: EXIT.no,
+  unknown: EXIT.unknown,
+};
+
+const REQUEST_TIMEOUT_MS = 10_000;
+const ASK_AGAIN_MS = 5_000;
+
+/** An answer to the question, or why there is none. */
+type Answer =
+  | { readonly kind: 'verdict'; readonly verdict: Verdict }
+  | { readonly kind: 'refused'; readonly message: string }
+  | { readonly kind: 'unavailable'; readonly message: string };
+
+export async function gateCommand(options: GateOptions, io: Io): Promise<number> {
+  const deadline = AbortSignal.timeout(options.waitMs);
+  let last = options.waitMs === 0;
+  for (;;) {
+    const answer = await ask(options);
+    if (answer.kind === 'refused') {
+      io.err(`${answer.message}\n`);
+      return EXIT.usage;
+    }
+    const verdict = answer.kind === 'verdict' ? withNoDataRule(answer.verdict, options) : unavailable(answer, options);
+    if (verdict.ok || last) {
+      report(verdict, options, io);
+      if (answer.kind === 'unavailable' && options.onUnavailable === undefined) return EXIT.unreachable;
+      return EXIT_OF[verdict.verdict];
+    }
+    io.err(`${headline(verdict)}; asking again in ${ASK_AGAIN_MS / 1000} s\n`);
+    last = await pause(deadline);
+  }
+}
+
+/** Whether the deadline came first: then the next question is the last. */
+async function pause(deadline: AbortSignal): Promise<boolean> {
+  try {
+    await sleep(ASK_AGAIN_MS, undefined, { signal: deadline });
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+async function ask({ url, service, slo }: GateOptions): Promise<Answer> {
+  const target = new URL(url);
+  target.pathname = `${target.pathname.replace(/\/+$/, '')}/api/v1/gate`;
+  target.searchParams.set('service', service);
+  if (slo !== undefined) target.searchParams.set('slo', slo);
+  const unavailable = (why: string): Answer => ({
+    kind: 'unavailable',
+    message: `cannot ask ${target.origin}${target.pathname}: ${why}`,
+  });
+  try {
+    const response = await fetch(target, {
+      headers: { accept: 'application/json' },
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+    });
+    const text = await response.text();
+    if (response.status === 400) return { kind: 'refused', message: errorMessage(text) };
+    if (response.status !== 200) return unavailable(`it answered ${response.status} ${response.statusText}`.trim());
+    const verdict = parseVerdict(text);
+    return verdict === null ? unavailable('the answer is not a verdict') : { kind: 'verdict', verdict };
+  } catch (error) {
+    return unavailable(reasonOf(error));
+  }
+}
+
+function parseVerdict(text: string): Verdict | null {
+  const parsed = parseJson(text) as Partial<Verdict> | null;
+  const known = typeof parsed?.verdict === 'string' && Object.hasOwn(EXIT_OF, parsed.verdict);
+  if (!known || !Array.isArray(parsed.reasons) || !Array.isArray(parsed.checks)) return null;
+  return parsed as Verdict;
+}
+
+function errorMessage(text: string): string {
+  const parsed = parseJson(text) as { error?: { message?: string } } | null;
+  return parsed?.error?.message ?? text;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** fetch hides why it failed in `cause`, and several addresses in an AggregateError. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === 'TimeoutError') return `no answer within ${REQUEST_TIMEOUT_MS / 1000} s`;
+  const cause = error.cause instanceof AggregateError ? error.cause.errors[0] : error.cause;
+  return cause instanceof Error && cause.message !== '' ? cause.message : error.message;
+}
+
+function withNoDataRule(verdict: Verdict, { onNoData }: GateOptions): Verdict {
+  if (verdict.verdict !== 'unknown' || onNoData === 'unknown') return verdict;
+  const reasons = [...verdict.reasons, `no data counts as ${onNoData} (--on-no-data)`];
+  return { ...verdict, verdict: onNoData, ok: onNoData !== 'block', reasons };
+}
+
+function unavailable({ message }: { message: string }, { service, onUnavailable }: GateOptions): Verdict {
+  const name = onUnavailable ?? 'unknown';
+  const rule =
+    onUnavailable === undefined ? [] : [`an unavailable server counts as ${onUnavailable} (--on-unavailable)`];
+  return { verdict: name, ok: name === 'allow', asOf: null, service, reasons: [message, ...rule], checks: [] };
+}
+
+function headline({ verdict, service, reasons }: Verdict): string {
+  return [`${service}: ${verdict}`, ...reasons.slice(0, 1)].join(': ');
+}
+
+function report(verdict: Verdict, { format }: GateOptions, io: Io): void {
+  switch (format) {
+    case 'json':
+      io.out(`${JSON.stringify(verdict, null, 2)}\n`);
+      return;
+    case 'github':
+      io.out(githubAnnotation(verdict));
+      githubOutput(verdict, io.env);
+      githubSummary(verdict, io.env);
+      return;
+    case 'text':
+      io.out(textReport(verdict));
+  }
+}
+
+function textReport({ verdict, service, asOf, reasons, checks }: Verdict): string {
+  const lines = [`${service}: ${verdict}${asOf === null ? '' : ` (as of ${asOf})`}`];
+  for (const reason of reasons) lines.push(`  ${reason}`);
+  for (const { slo, check, passed } of checks) lines.push(`  ${passed ? 'passed' : 'failed'}: ${slo}: ${check}`);
+  return `${lines.join('\n')}\n`;
+}

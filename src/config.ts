@@ -1,0 +1,286 @@
+import { dirname, isAbsolute, join } from 'node:path';
+import { readDocuments, type SourceFile } from './definitions/document.ts';
+import { type Address, FORMS, type Form, parseAddress, parseSize } from './definitions/forms.ts';
+import { readText } from './definitions/load.ts';
+import { anyOf, type Problem, shown } from './definitions/problem.ts';
+import { LOG_LEVELS, type LogLevel, readServerFile, type ServerFile } from './definitions/server-file.ts';
+import { parseDuration } from './engine/duration.ts';
+
+/** Server file, environment and flags to one frozen `Config`: a flag wins over its variable, and both win over the file. */
+
+export interface Config {
+  readonly configFile: string | null;
+  readonly listen: Address;
+  readonly dataDir: string;
+  /** Files, folders and globs. */
+  readonly sloPaths: readonly string[];
+  readonly evaluationIntervalMs: number;
+  readonly settleMs: number;
+  readonly staleAfterMs: number;
+  readonly snapshotIntervalMs: number;
+  /** The window of SLOs whose format has none. */
+  readonly slothPeriodMs: number;
+  readonly otlp: { readonly http: Address | null; readonly grpc: Address | null };
+  readonly ha: { readonly clusterLabel: string; readonly replicaLabel: string; readonly failoverMs: number };
+  readonly log: { readonly level: LogLevel; readonly format: 'json' };
+  readonly limits: Limits;
+  /** As the file says it; null when it says nothing. */
+  readonly alerting: Readonly<Record<string, unknown>> | null;
+}
+
+export interface Limits {
+  readonly bodyBytesMax: number;
+  readonly decodedBytesMax: number;
+  readonly seriesMax: number;
+  readonly seriesPerRequestMax: number;
+  readonly samplesPerRequestMax: number;
+  readonly labelsMax: number;
+  readonly labelNameBytesMax: number;
+  readonly labelValueBytesMax: number;
+  readonly connectionsMax: number;
+  readonly journalQueueBytesMax: number;
+}
+
+export interface LoadedConfig {
+  /** Null when there is a problem. */
+  readonly config: Config | null;
+  readonly problems: readonly Problem[];
+}
+
+/** A flag of `serve`, and the variable that stands for it. */
+interface Flag {
+  readonly flag: string;
+  readonly variable: string;
+  readonly value: string;
+  readonly default: string;
+  readonly description: string;
+  /** A form, or the words to choose from; null when any text will do. */
+  readonly form: Form | readonly string[] | null;
+}
+
+/** By the name under which a command line gives it. */
+export const SERVE_FLAGS = {
+  config: {
+    flag: '--config',
+    variable: 'SLIPSTREAM_CONFIG',
+    value: 'FILE',
+    default: 'none',
+    description: 'server file',
+    form: null,
+  },
+  slos: {
+    flag: '--slos',
+    variable: 'SLIPSTREAM_SLOS',
+    value: 'GLOB...',
+    default: 'slos of the server file',
+    description: 'definition files, folders and globs; several are separated by commas in the variable',
+    form: null,
+  },
+  listen: {
+    flag: '--listen',
+    variable: 'SLIPSTREAM_LISTEN',
+    value: 'HOST:PORT',
+    default: '127.0.0.1:9490',
+    description: 'address of the HTTP server; port 0 takes a free one',
+    form: 'address',
+  },
+  data: {
+    flag: '--data',
+    variable: 'SLIPSTREAM_DATA',
+    value: 'DIR',
+    default: './data',
+    description: 'folder for all state',
+    form: null,
+  },
+  evaluationInterval: {
+    flag: '--evaluation-interval',
+    variable: 'SLIPSTREAM_EVALUATION_INTERVAL',
+    value: 'DURATION',
+    default: '10s',
+    description: 'how often alerts are judged',
+    form: 'duration',
+  },
+  settle: {
+    flag: '--settle',
+    variable: 'SLIPSTREAM_SETTLE',
+    value: 'DURATION',
+    default: '5s',
+    description: 'time that a scrape gets to arrive completely',
+    form: 'delay',
+  },
+  staleAfter: {
+    flag: '--stale-after',
+    variable: 'SLIPSTREAM_STALE_AFTER',
+    value: 'DURATION',
+    default: '5m',
+    description: 'silence after which an SLO has no data',
+    form: 'duration',
+  },
+  snapshotInterval: {
+    flag: '--snapshot-interval',
+    variable: 'SLIPSTREAM_SNAPSHOT_INTERVAL',
+    value: 'DURATION',
+    default: '5m',
+    description: 'how often the state is saved as a whole',
+    form: 'duration',
+  },
+  slothPeriod: {
+    flag: '--sloth-period',
+    variable: 'SLIPSTREAM_SLOTH_PERIOD',
+    value: 'DURATION',
+    default: '30d',
+    description: 'window of Sloth SLOs, whose files have none',
+    form: 'rollingWindow',
+  },
+  logLevel: {
+    flag: '--log-level',
+    variable: 'SLIPSTREAM_LOG_LEVEL',
+    value: 'LEVEL',
+    default: 'info',
+    description: anyOf(LOG_LEVELS),
+    form: LOG_LEVELS,
+  },
+} as const satisfies Record<string, Flag>;
+
+type FlagName = keyof typeof SERVE_FLAGS;
+export type ServeFlags = { readonly [K in Exclude<FlagName, 'slos'>]?: string } & { readonly slos?: readonly string[] };
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const MIB = 1024 * 1024;
+
+const DEFAULT_LIMITS: Limits = {
+  bodyBytesMax: 32 * MIB,
+  decodedBytesMax: 64 * MIB,
+  seriesMax: 2_000_000,
+  seriesPerRequestMax: 100_000,
+  samplesPerRequestMax: 1_000_000,
+  labelsMax: 64,
+  labelNameBytesMax: 1024,
+  labelValueBytesMax: 4096,
+  connectionsMax: 1024,
+  journalQueueBytesMax: 64 * MIB,
+};
+
+const DEFAULT_HA = { clusterLabel: 'cluster', replicaLabel: '__replica__', failover: '30s' };
+
+/** Reads the server file that the flags or the environment name, if they name one. */
+export function loadConfig(flags: ServeFlags, env: Environment): LoadedConfig {
+  const file = flags.config ?? variable(env, 'config');
+  if (file === undefined) return readConfig(null, flags, env);
+  const text = readText(file);
+  return typeof text === 'string' ? readConfig({ file, text }, flags, env) : { config: null, problems: [text] };
+}
+
+/** The pure part of `loadConfig`. */
+export function readConfig(source: SourceFile | null, flags: ServeFlags, env: Environment): LoadedConfig {
+  const problems: Problem[] = [];
+  const file = source === null ? {} : readFile(source, problems);
+  const text = settings(flags, env, problems);
+  if (problems.some(({ severity }) => severity === 'error')) return { config: null, problems };
+
+  const durationMs = (name: FlagName, ofFile: string | undefined): number =>
+    parseDuration(text(name) ?? ofFile ?? SERVE_FLAGS[name].default)!.ms;
+  const folder = source === null ? '' : dirname(source.file);
+  const config: Config = {
+    configFile: source?.file ?? null,
+    listen: parseAddress(text('listen') ?? file.listen ?? SERVE_FLAGS.listen.default)!,
+    dataDir: text('data') ?? (file.data === undefined ? SERVE_FLAGS.data.default : below(folder, file.data)),
+    sloPaths: sloPaths(flags, env) ?? (file.slos ?? []).map((path) => below(folder, path)),
+    evaluationIntervalMs: durationMs('evaluationInterval', file.evaluation_interval),
+    settleMs: durationMs('settle', file.settle),
+    staleAfterMs: durationMs('staleAfter', file.stale_after),
+    snapshotIntervalMs: durationMs('snapshotInterval', file.snapshot_interval),
+    slothPeriodMs: durationMs('slothPeriod', file.sloth_period),
+    otlp: { http: address(file.otlp?.http), grpc: address(file.otlp?.grpc) },
+    ha: {
+      clusterLabel: file.ha?.cluster_label ?? DEFAULT_HA.clusterLabel,
+      replicaLabel: file.ha?.replica_label ?? DEFAULT_HA.replicaLabel,
+      failoverMs: parseDuration(file.ha?.failover ?? DEFAULT_HA.failover)!.ms,
+    },
+    log: {
+      level: (text('logLevel') ?? file.log?.level ?? SERVE_FLAGS.logLevel.default) as LogLevel,
+      format: file.log?.format ?? 'json',
+    },
+    limits: readLimits(file.limits ?? {}),
+    alerting: (file.alerting as Record<string, unknown> | undefined) ?? null,
+  };
+  return { config: frozen(config), problems };
+}
+
+function readFile(source: SourceFile, problems: Problem[]): ServerFile {
+  const [document, second] = readDocuments(source, problems);
+  if (document === undefined) return {};
+  second?.error([], 'a server file is one document');
+  return readServerFile(document).value;
+}
+
+/** The text of a setting that a flag or a variable gives; one that is wrong is a problem that names it. */
+function settings(flags: ServeFlags, env: Environment, problems: Problem[]): (name: FlagName) => string | undefined {
+  const texts = new Map<FlagName, string>();
+  for (const name of Object.keys(SERVE_FLAGS) as FlagName[]) {
+    if (name === 'config' || name === 'slos') continue;
+    const text = flags[name] ?? variable(env, name);
+    if (text === undefined) continue;
+    const { flag, variable: variableName, form }: Flag = SERVE_FLAGS[name];
+    const message = wrong(text, form);
+    if (message === null) texts.set(name, text);
+    else {
+      const file = flags[name] === undefined ? variableName : flag;
+      problems.push({ severity: 'error', file, line: 0, column: 0, path: '', message });
+    }
+  }
+  return (name) => texts.get(name);
+}
+
+function wrong(text: string, form: Flag['form']): string | null {
+  if (form === null) return text === '' ? 'must not be empty' : null;
+  if (typeof form === 'string') return FORMS[form](text)?.message ?? null;
+  return form.includes(text) ? null : `must be ${anyOf(form)}, got ${shown(text)}`;
+}
+
+/** An empty variable is one that is not set. */
+function variable(env: Environment, name: FlagName): string | undefined {
+  return env[SERVE_FLAGS[name].variable] || undefined;
+}
+
+function sloPaths(flags: ServeFlags, env: Environment): readonly string[] | null {
+  if (flags.slos !== undefined && flags.slos.length > 0) return flags.slos;
+  const text = variable(env, 'slos');
+  if (text === undefined) return null;
+  // Commas separate, except those inside the braces of a glob.
+  const paths = text.match(/(?:\{[^}]*\}|[^,])+/g) ?? [];
+  return paths.map((path) => path.trim()).filter((path) => path !== '');
+}
+
+function below(folder: string, path: string): string {
+  return isAbsolute(path) ? path : join(folder, path);
+}
+
+function address(text: string | undefined): Address | null {
+  return text === undefined ? null : parseAddress(text);
+}
+
+function readLimits(limits: NonNullable<ServerFile['limits']>): Limits {
+  const bytes = (text: string | undefined, otherwise: number): number =>
+    text === undefined ? otherwise : parseSize(text)!;
+  return {
+    bodyBytesMax: bytes(limits.body_bytes, DEFAULT_LIMITS.bodyBytesMax),
+    decodedBytesMax: bytes(limits.decoded_bytes, DEFAULT_LIMITS.decodedBytesMax),
+    seriesMax: limits.series ?? DEFAULT_LIMITS.seriesMax,
+    seriesPerRequestMax: limits.series_per_request ?? DEFAULT_LIMITS.seriesPerRequestMax,
+    samplesPerRequestMax: limits.samples_per_request ?? DEFAULT_LIMITS.samplesPerRequestMax,
+    labelsMax: limits.labels ?? DEFAULT_LIMITS.labelsMax,
+    labelNameBytesMax: bytes(limits.label_name_bytes, DEFAULT_LIMITS.labelNameBytesMax),
+    labelValueBytesMax: bytes(limits.label_value_bytes, DEFAULT_LIMITS.labelValueBytesMax),
+    connectionsMax: limits.connections ?? DEFAULT_LIMITS.connectionsMax,
+    journalQueueBytesMax: bytes(limits.journal_queue_bytes, DEFAULT_LIMITS.journalQueueBytesMax),
+  };
+}
+
+function frozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const inner of Object.values(value)) frozen(inner);
+    Object.freeze(value);
+  }
+  return value;
+}

@@ -1,0 +1,77 @@
+import { Type } from 'typebox';
+import { parseDuration } from '../engine/duration.ts';
+import type { AlertPolicy, BurnRateAlert, SloWindow } from '../engine/slo.ts';
+import {
+  BUDGET_EXHAUSTED,
+  highestBurnRate,
+  nominalPeriodMs,
+  POLICY_NAMES,
+  type PolicyName,
+  policyAlerts,
+} from '../engine/windows.ts';
+import { either, mapping, oneOf, text } from './schema.ts';
+
+/** `alerts` of a native SLO: a policy by its name, or a list of its own. */
+
+const AlertSchema = mapping({
+  name: Type.Optional(text('id')),
+  severity: oneOf('page', 'ticket', 'critical', 'warning'),
+  factor: Type.Number({ exclusiveMinimum: 0, range: 'above 0' }),
+  long: text('alertWindow'),
+  short: text('alertWindow'),
+  for: Type.Optional(text('delay')),
+});
+
+export const AlertsSchema = mapping({
+  policy: Type.Optional(either('array', Type.Array(AlertSchema), oneOf(...POLICY_NAMES))),
+  minBadEvents: Type.Optional(Type.Number({ minimum: 0, range: 'at least 0' })),
+});
+
+export type AlertDefinition = Type.Static<typeof AlertSchema>;
+
+export const DEFAULT_POLICY: PolicyName = 'google-30d';
+
+export function alertName({ name, severity, long }: Pick<AlertDefinition, 'name' | 'severity' | 'long'>): string {
+  return name ?? `${severity}-${long}`;
+}
+
+export function namedPolicy(name: PolicyName, window: SloWindow, minBadEvents = 0): AlertPolicy {
+  const burnRateAlerts = policyAlerts(name, nominalPeriodMs(window));
+  return { name, burnRateAlerts, budgetExhausted: name !== 'none', minBadEvents };
+}
+
+export function customPolicy(alerts: readonly AlertDefinition[], minBadEvents = 0): AlertPolicy {
+  const burnRateAlerts = alerts.map((alert) => ({
+    name: alertName(alert),
+    severity: alert.severity,
+    factor: alert.factor,
+    long: parseDuration(alert.long)!,
+    short: parseDuration(alert.short)!,
+    forMs: parseDuration(alert.for ?? '0')!.ms,
+  }));
+  return { name: 'custom', burnRateAlerts, budgetExhausted: true, minBadEvents };
+}
+
+/** A burn rate is never above that of an outage, so that an alert which waits for more never fires. */
+export function isImpossible(factor: number, errorBudget: number): boolean {
+  return factor >= highestBurnRate(errorBudget);
+}
+
+/** Of a named policy: the alerts that can never fire, in one sentence; null when every one can. */
+export function impossibleAlerts(policy: AlertPolicy, errorBudget: number): string | null {
+  const impossible = policy.burnRateAlerts.filter(({ factor }) => isImpossible(factor, errorBudget));
+  if (impossible.length === 0) return null;
+  const names = impossible.map(({ name, factor }: BurnRateAlert) => `${name} (factor ${short(factor)})`).join(', ');
+  return `of the policy ${policy.name} these alerts can never fire: ${names}; the highest possible burn rate is ${short(highestBurnRate(errorBudget))}`;
+}
+
+export function impossibleFactor(factor: number, errorBudget: number): string {
+  return `must be below ${short(highestBurnRate(errorBudget))}, the highest possible burn rate, got ${factor}`;
+}
+
+function short(value: number): string {
+  return String(Number(value.toPrecision(6)));
+}
+
+/** The name that every policy but `none` uses itself. */
+export const RESERVED_ALERT_NAME = BUDGET_EXHAUSTED.name;

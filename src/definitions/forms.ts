@@ -1,0 +1,165 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS, parseDuration, SECOND_MS } from '../engine/duration.ts';
+import { shown } from './problem.ts';
+import { type Fault, isFault, readSelector } from './selector.ts';
+
+/** Texts with a form of their own. A schema names one (`Type.String({form: 'duration'})`), the reader parses it again. */
+
+const ID_LENGTH_MAX = 128;
+const ROLLING_MAX_MS = 400 * DAY_MS;
+const CONTROL = /\p{Cc}/u;
+
+/** Stands for `{{service}}` while a template is checked: a name of the same length, so that every character keeps its place. */
+const SERVICE_TEMPLATE = '{{service}}';
+const SERVICE_STAND_IN = 'the_service';
+
+function fault(message: string): Fault {
+  return { message };
+}
+
+function id(text: string): Fault | null {
+  if (text === '') return fault('must not be empty');
+  if ([...text].length > ID_LENGTH_MAX) return fault(`must have at most ${ID_LENGTH_MAX} characters`);
+  const wrong = CONTROL.exec(text) ?? /\//.exec(text);
+  if (wrong === null) return null;
+  return { message: `must not contain ${wrong[0] === '/' ? "'/'" : 'a control character'}`, at: wrong.index };
+}
+
+function labelName(text: string): Fault | null {
+  if (text === '') return fault('a label name must not be empty');
+  return text === '__name__' ? fault('__name__ is the name of a metric, not a label') : null;
+}
+
+function durationBetween(leastMs: number, least: string, mostMs: number, most: string): (text: string) => Fault | null {
+  return (text) => {
+    const parsed = parseDuration(text);
+    if (parsed === null) return fault(`must be a duration such as 5m or 1h30m, got ${shown(text)}`);
+    if (parsed.ms < leastMs) return fault(`must be at least ${least}, got ${text}`);
+    return parsed.ms > mostMs ? fault(`must be at most ${most}, got ${text}`) : null;
+  };
+}
+
+const sliceDuration = durationBetween(SECOND_MS, '1s', DAY_MS, '1d');
+
+function slice(text: string): Fault | null {
+  const wrong = sliceDuration(text);
+  if (wrong !== null) return wrong;
+  const { ms } = parseDuration(text)!;
+  return DAY_MS % ms === 0 && ms % SECOND_MS === 0 ? null : fault(`must divide a day in whole seconds, got ${text}`);
+}
+
+const RATE = /^(\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*\/\s*(s|m|h|d)$/i;
+const RATE_UNIT_SECONDS: Readonly<Record<string, number>> = {
+  s: 1,
+  m: MINUTE_MS / SECOND_MS,
+  h: HOUR_MS / SECOND_MS,
+  d: DAY_MS / SECOND_MS,
+};
+
+/** `600/m` -> 10 a second; null when the text is no rate. */
+export function parseRate(text: string): number | null {
+  const match = RATE.exec(text);
+  if (match === null) return null;
+  const perSecond = Number(match[1]) / RATE_UNIT_SECONDS[match[2]!.toLowerCase()]!;
+  return Number.isFinite(perSecond) ? perSecond : null;
+}
+
+function rate(text: string): Fault | null {
+  return parseRate(text) === null ? fault(`must be a rate such as 10/s or 600/m, got ${shown(text)}`) : null;
+}
+
+const PERCENT = /^(\d+(?:\.\d+)?)\s*%$/;
+
+/** `99.9%` -> 99.9; null when the text is no percentage above 0 and below 100. */
+export function parsePercent(text: string): number | null {
+  const percent = Number(PERCENT.exec(text.trim())?.[1]);
+  return percent > 0 && percent < 100 ? percent : null;
+}
+
+function percent(text: string): Fault | null {
+  if (!PERCENT.test(text.trim())) return fault(`must be a percentage such as 99.9%, got ${shown(text)}`);
+  return parsePercent(text) === null ? fault(`must be between 0% and 100%, got ${text}`) : null;
+}
+
+const SIZE = /^(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|kB|MB|GB)?$/;
+const SIZE_UNITS: Readonly<Record<string, number>> = {
+  B: 1,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+  kB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+};
+
+/** `32MiB` or a plain number of bytes; null when the text is no size above 0. */
+export function parseSize(text: string): number | null {
+  const match = SIZE.exec(text);
+  if (match === null) return null;
+  const bytes = Number(match[1]) * SIZE_UNITS[match[2] ?? 'B']!;
+  return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : null;
+}
+
+function size(text: string): Fault | null {
+  return parseSize(text) === null ? fault(`must be a size such as 32MiB, got ${shown(text)}`) : null;
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+const ADDRESS = /^(?:\[([^\][]+)\]|([^\s:[\]]*)):(\d{1,5})$/;
+
+/** `HOST:PORT`, `:PORT` (every interface) or `[::1]:PORT`; null when the text is none of them. */
+export function parseAddress(text: string): Address | null {
+  const match = ADDRESS.exec(text);
+  if (match === null || Number(match[3]) > 65_535) return null;
+  return { host: match[1] ?? (match[2] || '0.0.0.0'), port: Number(match[3]) };
+}
+
+function address(text: string): Fault | null {
+  return parseAddress(text) === null ? fault(`must be HOST:PORT such as 127.0.0.1:9490, got ${shown(text)}`) : null;
+}
+
+function timeZone(text: string): Fault | null {
+  try {
+    // Newer engines also take `+01:00`, which has no summer time and so is no time zone.
+    if (/^[A-Za-z]/.test(text) && new Intl.DateTimeFormat('en', { timeZone: text })) return null;
+  } catch {
+    // A RangeError is the only way in which Intl says that it does not know a name.
+  }
+  return fault(`must be an IANA time zone such as Europe/Madrid, got ${shown(text)}`);
+}
+
+function selector(text: string): Fault | null {
+  const read = readSelector(text);
+  return isFault(read) ? read : null;
+}
+
+const YEARS_MS = 10 * 365 * DAY_MS;
+
+/** Null, or what is wrong with a text of that form. */
+export const FORMS = {
+  id,
+  labelName,
+  /** Longer than nothing. */
+  duration: durationBetween(1, '1ms', YEARS_MS, '10y'),
+  delay: durationBetween(0, '0s', YEARS_MS, '10y'),
+  alertWindow: durationBetween(SECOND_MS, '1s', ROLLING_MAX_MS, '400d'),
+  rollingWindow: durationBetween(HOUR_MS, '1h', ROLLING_MAX_MS, '400d'),
+  slice,
+  rate,
+  percent,
+  size,
+  address,
+  timeZone,
+  selector,
+  selectorTemplate: (text: string) => selector(text.replaceAll(SERVICE_TEMPLATE, SERVICE_STAND_IN)),
+} satisfies Record<string, (text: string) => Fault | null>;
+
+export type Form = keyof typeof FORMS;
+
+/** Puts the name of a service where `{{service}}` stands, as it is written between double quotes. */
+export function fillService(template: string, service: string): string {
+  return template.replaceAll(SERVICE_TEMPLATE, service.replaceAll(/["\\]/g, String.raw`\$&`));
+}

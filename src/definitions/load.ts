@@ -1,0 +1,139 @@
+import { readFileSync, statSync } from 'node:fs';
+import type { Slo } from '../engine/slo.ts';
+import { type DefinitionDocument, FILE_BYTES_MAX, readDocuments, type SourceFile } from './document.ts';
+import { recognise, UNKNOWN_FORMAT, UNREAD } from './format.ts';
+import type { Found } from './found.ts';
+import { readNative } from './native.ts';
+import { findFiles } from './paths.ts';
+import { type Problem, sortProblems } from './problem.ts';
+import { readServerFile } from './server-file.ts';
+import { readServiceList } from './service-list.ts';
+
+/** Definition files to SLOs. All files are one set; the same files give the same SLOs in the same order. */
+
+export interface SloSource {
+  readonly file: string;
+  readonly line: number;
+}
+
+export interface Definitions {
+  readonly slos: readonly Slo[];
+  /** By the id of the SLO. */
+  readonly sources: ReadonlyMap<string, SloSource>;
+  /** By file, line and column. Without an error among them every SLO of the files is in `slos`. */
+  readonly problems: readonly Problem[];
+}
+
+export interface LoadedDefinitions extends Definitions {
+  readonly files: readonly string[];
+  /** The paths that led to no file; each is a problem too. */
+  readonly missing: readonly string[];
+}
+
+/** Reads files, folders and globs. */
+export function loadDefinitions(paths: readonly string[]): LoadedDefinitions {
+  const { files, failed } = findFiles(paths);
+  const problems = failed.map(({ path, message }) => noSuchFile(path, message));
+  const sources: SourceFile[] = [];
+  for (const file of files) {
+    const read = readText(file);
+    if (typeof read === 'string') sources.push({ file, text: read });
+    else problems.push(read);
+  }
+  const definitions = readDefinitions(sources);
+  return {
+    ...definitions,
+    problems: [...problems, ...definitions.problems],
+    files,
+    missing: failed.map(({ path }) => path),
+  };
+}
+
+/** The pure part: texts to SLOs. */
+export function readDefinitions(files: readonly SourceFile[]): Definitions {
+  const problems: Problem[] = [];
+  const slos: Slo[] = [];
+  const sources = new Map<string, SloSource>();
+  for (const file of files) {
+    const problemCount = problems.length;
+    const documents = readDocuments(file, problems);
+    if (documents.length === 0 && problems.length === problemCount) {
+      problems.push({ ...fileProblem(file.file, 'the file is empty'), severity: 'warning' });
+    }
+    for (const document of documents) {
+      for (const found of readDocument(document)) {
+        const { id } = found.slo;
+        const first = sources.get(id);
+        if (first === undefined) {
+          slos.push(found.slo);
+          sources.set(id, { file: file.file, line: lineOf(found) });
+        } else reportDuplicate(found, first);
+      }
+    }
+  }
+  return {
+    slos,
+    sources,
+    problems: sortProblems(
+      problems,
+      files.map(({ file }) => file),
+    ),
+  };
+}
+
+function readDocument(document: DefinitionDocument): Found[] {
+  const format = recognise(document.root);
+  switch (format) {
+    case 'native':
+      return readNative(document);
+    case 'service-list':
+      return readServiceList(document);
+    case 'server':
+      readServerFile(document);
+      return [];
+    case 'scenario':
+      document.error([], "this is a scenario file: run it with 'slipstream test'");
+      return [];
+    case 'unknown':
+      document.error([], UNKNOWN_FORMAT);
+      return [];
+    default:
+      document.error([], `${UNREAD[format]} files are not supported by this version`);
+      return [];
+  }
+}
+
+function lineOf({ document, path, keyed }: Found): number {
+  return keyed ? document.keyLine(path) : document.line(path);
+}
+
+function reportDuplicate({ slo, document, path, keyed }: Found, first: SloSource): void {
+  const message = `the SLO ${slo.id} is already defined in ${first.file}:${first.line}`;
+  if (keyed) document.keyError(path, message);
+  else document.error(path, message);
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** The text of a file, or why it cannot be read. */
+export function readText(file: string): string | Problem {
+  try {
+    const stats = statSync(file);
+    // Opening a pipe waits for its writer, for ever if there is none.
+    if (!stats.isFile()) return fileProblem(file, 'is not a file');
+    if (stats.size > FILE_BYTES_MAX) return fileProblem(file, 'the file is larger than 1 MiB');
+    return decoder.decode(readFileSync(file));
+  } catch (error) {
+    if (error instanceof TypeError) return fileProblem(file, 'is not UTF-8 text');
+    const { code } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' ? noSuchFile(file) : fileProblem(file, `cannot be read: ${code}`);
+  }
+}
+
+function fileProblem(file: string, message: string): Problem {
+  return { severity: 'error', file, line: 1, column: 1, path: '', message };
+}
+
+function noSuchFile(path: string, message = 'no such file'): Problem {
+  return { severity: 'error', file: path, line: 0, column: 0, path: '', message };
+}

@@ -1,0 +1,56 @@
+import { type Static, Type } from 'typebox';
+import type { DefinitionDocument } from './document.ts';
+import { type Checked, checkDocument, mapping, oneOf, text } from './schema.ts';
+
+/** The server file: what `serve --config` reads. Flags and variables win over it, see config.ts. */
+
+const count = Type.Optional(Type.Integer({ minimum: 1, range: 'at least 1' }));
+const bytes = Type.Optional(text('size'));
+const address = Type.Optional(text('address'));
+const period = Type.Optional(text('duration'));
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export const ServerSchema = mapping({
+  listen: address,
+  data: Type.Optional(Type.String({ minLength: 1, range: 'a folder' })),
+  slos: Type.Optional(Type.Array(Type.String({ minLength: 1, range: 'a file, a folder or a glob' }))),
+  evaluation_interval: period,
+  settle: Type.Optional(text('delay')),
+  stale_after: period,
+  snapshot_interval: period,
+  sloth_period: Type.Optional(text('rollingWindow')),
+  otlp: Type.Optional(mapping({ http: address, grpc: address })),
+  ha: Type.Optional(
+    mapping({
+      cluster_label: Type.Optional(text('labelName')),
+      replica_label: Type.Optional(text('labelName')),
+      failover: period,
+    }),
+  ),
+  log: Type.Optional(mapping({ level: Type.Optional(oneOf(...LOG_LEVELS)), format: Type.Optional(oneOf('json')) })),
+  limits: Type.Optional(
+    mapping({
+      body_bytes: bytes,
+      decoded_bytes: bytes,
+      series: count,
+      series_per_request: count,
+      samples_per_request: count,
+      labels: count,
+      label_name_bytes: bytes,
+      label_value_bytes: bytes,
+      connections: count,
+      journal_queue_bytes: bytes,
+    }),
+  ),
+  /** Receivers and routes. */
+  alerting: Type.Optional(Type.Object({})),
+});
+export type ServerFile = Static<typeof ServerSchema>;
+
+export const SERVER_KEYS = Object.keys(ServerSchema.properties);
+
+export function readServerFile(document: DefinitionDocument): Checked<ServerFile> {
+  return checkDocument(ServerSchema, document);
+}

@@ -1,0 +1,167 @@
+import { type Static, Type } from 'typebox';
+import { formatDuration, parseDuration, SECOND_MS } from '../engine/duration.ts';
+import type { Aggregate, Duration, Selector, Sli, Slo } from '../engine/slo.ts';
+import { parseRate } from './forms.ts';
+import { either, mapping, oneOf, text } from './schema.ts';
+import { isFault, readSelector } from './selector.ts';
+
+/** The SLIs of the native format: what a file may say of each, and what that means. */
+
+const selector = text('selector');
+const selectors = either(
+  'array',
+  Type.Array(selector, { minItems: 1 }),
+  text('selector', { expects: 'a selector or a list of them' }),
+);
+const aggregate = Type.Optional(oneOf('max', 'min', 'avg', 'sum'));
+const threshold = text('duration');
+
+const EVENTS = { total: selectors, good: Type.Optional(selectors), bad: Type.Optional(selectors) };
+const HISTOGRAM = { histogram: selector };
+const GAUGE = { gauge: selector };
+const AGE = { timestamp: Type.Optional(selector), age: Type.Optional(selector), aggregate };
+const GOOD_OR_BAD = { exactlyOneOf: ['good', 'bad'] };
+const TIMESTAMP_OR_AGE = { exactlyOneOf: ['timestamp', 'age'] };
+
+const KINDS = {
+  events: mapping(EVENTS, GOOD_OR_BAD),
+  latency: mapping({ ...HISTOGRAM, threshold }),
+  probe: mapping(GAUGE),
+  freshness: mapping({ ...AGE, threshold }, TIMESTAMP_OR_AGE),
+  throughput: mapping(
+    { counter: selector, min: Type.Optional(text('rate')), max: Type.Optional(text('rate')), aggregate },
+    { exactlyOneOf: ['min', 'max'] },
+  ),
+  threshold: mapping({ gauge: selector, op: oneOf('lt', 'lte', 'gt', 'gte'), value: Type.Number(), aggregate }),
+  /** Fed by `POST /api/v1/events` alone. */
+  push: mapping({}),
+};
+export const SLI_KINDS = Object.keys(KINDS) as readonly (keyof typeof KINDS)[];
+
+export const SliSchema = Type.Partial(mapping(KINDS), { additionalProperties: false, exactlyOneOf: SLI_KINDS });
+export type SliDefinition = Static<typeof SliSchema>;
+
+const template = text('selectorTemplate');
+const templates = either('array', Type.Array(template, { minItems: 1 }), template);
+
+/** The same SLIs without their thresholds, `{{service}}` standing for the service: `metrics:` of a service list. */
+export const MetricSchemas = {
+  events: mapping({ total: templates, good: Type.Optional(templates), bad: Type.Optional(templates) }, GOOD_OR_BAD),
+  latency: mapping({ histogram: template }),
+  probe: mapping({ gauge: template }),
+  freshness: mapping({ timestamp: Type.Optional(template), age: Type.Optional(template), aggregate }, TIMESTAMP_OR_AGE),
+};
+
+/** SLIs of which each complete time slice is one event. */
+export function isSliced(kind: string): boolean {
+  return kind === 'freshness' || kind === 'throughput' || kind === 'threshold';
+}
+
+/** The SLI of a mapping that its schema has found good; null for one that the engine has no type for. */
+export function readSli(kinds: SliDefinition): Sli | null {
+  if (kinds.events !== undefined) {
+    const { total, good, bad } = kinds.events;
+    const given = good === undefined ? 'bad' : 'good';
+    return { kind: 'events', total: readAll(total), given, selectors: readAll(good ?? bad!) };
+  }
+  if (kinds.latency !== undefined) {
+    const { histogram } = kinds.latency;
+    return { kind: 'latency', histogram: read(histogram), thresholdSeconds: seconds(kinds.latency.threshold) };
+  }
+  if (kinds.probe !== undefined) return { kind: 'probe', gauge: read(kinds.probe.gauge) };
+  if (kinds.freshness !== undefined) {
+    const { timestamp, age } = kinds.freshness;
+    return {
+      kind: 'freshness',
+      source: timestamp === undefined ? 'age' : 'timestamp',
+      selector: read(timestamp ?? age!),
+      thresholdSeconds: seconds(kinds.freshness.threshold),
+      aggregate: kinds.freshness.aggregate ?? null,
+    };
+  }
+  if (kinds.throughput !== undefined) {
+    const { counter, min, max } = kinds.throughput;
+    return {
+      kind: 'throughput',
+      counter: read(counter),
+      bound: min === undefined ? 'max' : 'min',
+      perSecond: parseRate(min ?? max!)!,
+      aggregate: kinds.throughput.aggregate ?? null,
+    };
+  }
+  if (kinds.threshold !== undefined) {
+    const { gauge, op, value } = kinds.threshold;
+    return { kind: 'threshold', gauge: read(gauge), op, value, aggregate: kinds.threshold.aggregate ?? null };
+  }
+  return null;
+}
+
+function read(text: string): Selector {
+  const selector = readSelector(text);
+  if (isFault(selector)) throw new Error(`BUG: the schema let a wrong selector pass: ${text}`);
+  return selector;
+}
+
+function readAll(texts: string | readonly string[]): Selector[] {
+  return (typeof texts === 'string' ? [texts] : texts).map(read);
+}
+
+function seconds(text: string): number {
+  return parseDuration(text)!.ms / SECOND_MS;
+}
+
+/** The SLI as a native file would say it: `{events: {total: …, bad: …}}`. */
+export function nativeSli(sli: Sli): Record<string, object> {
+  switch (sli.kind) {
+    case 'events':
+      return { events: { total: texts(sli.total), [sli.given]: texts(sli.selectors) } };
+    case 'latency':
+      return { latency: { histogram: sli.histogram.text, threshold: durationText(sli.thresholdSeconds) } };
+    case 'probe':
+      return { probe: { gauge: sli.gauge.text } };
+    case 'freshness':
+      return {
+        freshness: {
+          [sli.source]: sli.selector.text,
+          threshold: durationText(sli.thresholdSeconds),
+          ...aggregated(sli.aggregate),
+        },
+      };
+    case 'throughput':
+      return {
+        throughput: { counter: sli.counter.text, [sli.bound]: `${sli.perSecond}/s`, ...aggregated(sli.aggregate) },
+      };
+    case 'threshold':
+      return { threshold: { gauge: sli.gauge.text, op: sli.op, value: sli.value, ...aggregated(sli.aggregate) } };
+  }
+}
+
+function texts(selectors: readonly Selector[]): string | string[] {
+  return selectors.length === 1 ? selectors[0]!.text : selectors.map((selector) => selector.text);
+}
+
+function durationText(seconds: number): string {
+  return formatDuration(Math.round(seconds * SECOND_MS));
+}
+
+function aggregated(aggregate: Aggregate | null): { aggregate?: Aggregate } {
+  return aggregate === null ? {} : { aggregate };
+}
+
+/** What an SLO has when a file does not say. */
+export const DEFAULT_WINDOW: Duration = parseDuration('30d')!;
+export const DEFAULT_SLICE: Duration = parseDuration('1m')!;
+
+export const DEFAULTS = {
+  description: '',
+  owner: '',
+  runbook: '',
+  labels: {},
+  window: { kind: 'rolling', duration: DEFAULT_WINDOW },
+  groupBy: [],
+  groupsMax: 1000,
+  slice: null,
+  emptySlice: 'ignore',
+  budgeting: 'occurrences',
+  sliceTarget: null,
+} as const satisfies Partial<Slo>;

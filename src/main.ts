@@ -1,0 +1,184 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { CHECK_FORMATS, type CheckOptions, checkCommand } from './cli/check.ts';
+import { type DemoFlags, demoCommand } from './cli/demo.ts';
+import { GATE_FORMATS, type GateOptions, gateCommand, ON_NO_DATA, ON_UNAVAILABLE } from './cli/gate.ts';
+import { EXIT, type Io } from './cli/io.ts';
+import { relabelSnippet } from './cli/relabel.ts';
+import { type Running, serveCommand } from './cli/serve.ts';
+import { readSlos } from './cli/slos.ts';
+import { testCommand } from './cli/test/command.ts';
+import { SERVE_FLAGS, type ServeFlags } from './config.ts';
+import { DAY_MS, HOUR_MS, parseDuration } from './engine/duration.ts';
+
+/** The process: command line, signals and the clock. What a command does is in cli/, one file each. */
+
+const PACKAGE = new URL('../../package.json', import.meta.url);
+const { version } = JSON.parse(readFileSync(PACKAGE, 'utf8')) as { version: string };
+
+const io: Io = {
+  out: (text) => process.stdout.write(text),
+  err: (text) => process.stderr.write(text),
+  env: process.env,
+};
+const context = { io, version, clock: () => Date.now() };
+
+const EXIT_CODES = `
+Exit codes: 0 yes, 1 no (invalid file, blocked gate, failed test), 2 wrong usage, 3 unknown (no data),
+4 server unreachable. Data goes to stdout, logs and progress to stderr.`;
+
+/** Timers count at most 2^31 - 1 ms. */
+const DURATION_MAX_MS = 24 * DAY_MS;
+
+function durationMs(text: string): number {
+  const duration = parseDuration(text);
+  if (duration === null) throw new InvalidArgumentError('It must be a duration such as 30s, 5m or 1h30m.');
+  if (duration.ms > DURATION_MAX_MS) throw new InvalidArgumentError('It must be at most 24d.');
+  return duration.ms;
+}
+
+function httpUrl(text: string): string {
+  const isHttp = URL.canParse(text) && ['http:', 'https:'].includes(new URL(text).protocol);
+  if (!isHttp) throw new InvalidArgumentError('It must be a URL such as http://127.0.0.1:9490.');
+  return text;
+}
+
+/** Runs a server until a signal ends it. A server that did not come up has its exit code already. */
+async function untilSignal(start: () => Promise<Running | number>): Promise<number> {
+  let running: Running | number | null = null;
+  const log = (message: string): void => {
+    if (running !== null && typeof running !== 'number') running.logger.warn(message);
+  };
+  const stopped = new Promise<void>((resolve) => {
+    let stopping = false;
+    const stop = (signal: NodeJS.Signals): void => {
+      if (stopping) {
+        log(`${signal} again: gone at once, without a snapshot`);
+        process.exit(EXIT.no);
+      }
+      stopping = true;
+      log(`${signal}: draining`);
+      resolve();
+    };
+    // Before the start, which may take a while: a signal that comes meanwhile is obeyed after it.
+    process.on('SIGTERM', stop);
+    process.on('SIGINT', stop);
+    process.on('SIGHUP', () => {
+      log('SIGHUP: this version does not reload; restart it to read changed files, nothing is lost by that');
+    });
+  });
+  running = await start();
+  if (typeof running === 'number') return running;
+  await stopped;
+  await running.close();
+  return EXIT.yes;
+}
+
+function commandLine(exit: (code: number) => void): Command {
+  const program = new Command('slipstream')
+    .description('Exact error budgets and burn rates from Prometheus remote write, answered in constant time.')
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'explain the command and its flags')
+    .helpCommand('help [command]', 'explain a command')
+    .addHelpText('after', EXIT_CODES)
+    .exitOverride();
+
+  const serve = program
+    .command('serve')
+    .description('receive samples and keep the budgets; every flag also as a variable');
+  for (const { flag, value, description, variable, default: otherwise } of Object.values(SERVE_FLAGS)) {
+    serve.option(`${flag} <${value}>`, `${description} (${variable}; default: ${otherwise})`);
+  }
+  serve.action(async (flags: ServeFlags) => exit(await untilSignal(() => serveCommand(flags, context))));
+
+  program
+    .command('demo')
+    .description('serve example SLOs and send to them, so that there is something to see within seconds')
+    .option('--listen <host:port>', 'address to listen on (default: 127.0.0.1:9490)')
+    .option('--data <dir>', 'folder to keep the state in (default: a temporary one)')
+    .addOption(durationOption('--duration <duration>', 'how long to send', HOUR_MS, '1h'))
+    .action(async ({ duration, ...flags }: Omit<DemoFlags, 'durationMs'> & { duration: number }) =>
+      exit(await untilSignal(() => demoCommand({ ...flags, durationMs: duration }, context))),
+    );
+
+  program
+    .command('check')
+    .description('validate definition files; every problem on its own line, then what was understood')
+    .argument('<path...>', 'files, folders or globs')
+    .addOption(new Option('--format <format>', 'how to print').choices(CHECK_FORMATS).default('text'))
+    .action((paths: string[], options: CheckOptions) => exit(checkCommand(paths, options, io)));
+
+  program
+    .command('test')
+    .description('run unit tests for SLOs on the real engine in simulated time')
+    .argument('<scenario...>', 'scenario files')
+    .action((files: string[]) => exit(testCommand(files, io)));
+
+  program
+    .command('gate')
+    .description('ask a server whether a service may be deployed; the exit code is the answer')
+    .addOption(new Option('--url <url>', 'the server').argParser(httpUrl).makeOptionMandatory())
+    .requiredOption('--service <service>', 'the service to be deployed')
+    .option('--slo <name>', 'judge by this SLO alone (default: all SLOs of the service)')
+    .addOption(
+      new Option('--on-no-data <verdict>', 'what an unknown verdict counts as').choices(ON_NO_DATA).default('unknown'),
+    )
+    .addOption(
+      new Option(
+        '--on-unavailable <verdict>',
+        'what a server without an answer counts as (default: exit code 4)',
+      ).choices(ON_UNAVAILABLE),
+    )
+    .addOption(
+      durationOption('--wait <duration>', 'ask again until the verdict is allow or warn, for so long', 0, '0s'),
+    )
+    .addOption(new Option('--format <format>', 'how to print').choices(GATE_FORMATS).default('text'))
+    .action(async ({ wait, ...options }: Omit<GateOptions, 'waitMs'> & { wait: number }) =>
+      exit(await gateCommand({ ...options, waitMs: wait }, io)),
+    );
+
+  program
+    .command('relabel')
+    .description('print the remote_write section of a Prometheus that sends what the SLOs need and nothing else')
+    .argument('<path...>', 'definition files, folders or globs')
+    .addOption(new Option('--url <url>', 'the server').argParser(httpUrl).default('http://127.0.0.1:9490'))
+    .action((paths: string[], { url }: { url: string }) => {
+      const slos = readSlos(paths, io);
+      if (typeof slos === 'number') return exit(slos);
+      io.out(relabelSnippet(slos, `${url.replace(/\/+$/, '')}/api/v1/write`));
+    });
+
+  return program;
+}
+
+function durationOption(flags: string, description: string, defaultMs: number, defaultText: string): Option {
+  return new Option(flags, description).argParser(durationMs).default(defaultMs, defaultText);
+}
+
+/** One line for what an operator can put right; a bug keeps its stack. */
+function complaint(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') return `${error.message}: choose another address with --listen`;
+  const isOperators = syscall !== undefined || error.name === 'StoreError' || error.name === 'CorruptRecordError';
+  return isOperators ? error.message : (error.stack ?? error.message);
+}
+
+let exitCode: number = EXIT.yes;
+try {
+  const program = commandLine((code) => {
+    exitCode = code;
+  });
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // It has printed its message already. Help that was asked for is no wrong usage.
+    exitCode = error.exitCode === 0 ? EXIT.yes : EXIT.usage;
+  } else {
+    io.err(`slipstream: ${complaint(error)}\n`);
+    exitCode = EXIT.no;
+  }
+}
+// Not process.exit: what was written to a pipe must reach it.
+process.exitCode = exitCode;

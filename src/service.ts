@@ -1,0 +1,145 @@
+import { randomBytes } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { createApp } from './api/app.ts';
+import { HttpCounters, ServiceCounters, WriteCounters } from './api/counters.ts';
+import { inSpan } from './api/tracing.ts';
+import { WriteEndpoint } from './api/write.ts';
+import type { Config } from './config.ts';
+import { Engine } from './engine/engine.ts';
+import type { Slo } from './engine/slo.ts';
+import { RemoteWriteReceiver } from './ingest/receive.ts';
+import { Journal, recover } from './store/recovery.ts';
+import { Store } from './store/store.ts';
+
+/** The composition: store, engine, ingest and HTTP in one running service. `serve`, `demo` and the tests use it. */
+
+/** Requests that have begun get so long to end; the rest of ten seconds is for the snapshot. */
+const DRAIN_MS = 8_000;
+
+export interface ServiceOptions {
+  readonly config: Config;
+  readonly slos: readonly Slo[];
+  readonly logger: Logger;
+  /** The wall clock, Unix milliseconds. */
+  readonly clock: () => number;
+  readonly version: string;
+}
+
+export interface Service {
+  /** Of the server, without a path; a wildcard address is given as the loopback one. */
+  readonly url: string;
+  readonly engine: Engine;
+  /** Saves the state now; a failure is logged and counted. */
+  snapshot(): Promise<void>;
+  /** Finishes what has begun, saves a snapshot, and ends. */
+  close(): Promise<void>;
+}
+
+export async function startService({ config, slos, logger, clock, version }: ServiceOptions): Promise<Service> {
+  const { limits } = config;
+  const startedMs = clock();
+  const store = Store.open(config.dataDir);
+  const engine = new Engine(slos, {
+    settleMs: config.settleMs,
+    staleAfterMs: config.staleAfterMs,
+    seriesMax: limits.seriesMax,
+    seed: randomBytes(4).readUInt32LE(),
+  });
+  const http = new HttpCounters();
+  const counters = { write: new WriteCounters(), http, service: new ServiceCounters() };
+  const receiver = new RemoteWriteReceiver(engine, limits);
+  const write = new WriteEndpoint({ engine, receiver, store, limits, counters: counters.write, http, logger, clock });
+  const metrics = { version, startedMs, engine, store, clock, ...counters };
+  const app = createApp({ engine, write, metrics, connectionsMax: limits.connectionsMax, logger, clock });
+
+  let journal: Journal;
+  try {
+    // Before recovery, so that a probe can tell a server that is recovering from one that is not there.
+    await app.listen({ ...config.listen, listenTextResolver: (address) => `listening on ${address}` });
+    const started = performance.now();
+    const recovered = recover(store, engine, clock());
+    counters.service.recoverySeconds = (performance.now() - started) / 1000;
+    logger.info({ ...recovered, seconds: counters.service.recoverySeconds }, 'state recovered');
+    journal = new Journal(store, engine.table);
+    write.serve(journal);
+  } catch (error) {
+    await app.close();
+    store.close();
+    throw error;
+  }
+
+  const tick = (): void => {
+    const started = performance.now();
+    const transitions = inSpan('evaluate', () => engine.evaluate(clock()));
+    counters.service.evaluation.observe((performance.now() - started) / 1000);
+    for (const { sloId, group, alert, severity, from, to, atMs } of transitions) {
+      const fields = { slo: sloId, group, alert, severity, from, to, at: new Date(atMs).toISOString() };
+      logger.info(fields, `alert ${alert} of ${sloId} is ${to}`);
+    }
+  };
+
+  let saving: Promise<void> | null = null;
+  const save = async (): Promise<void> => {
+    const started = performance.now();
+    try {
+      await journal.snapshot(engine);
+      counters.service.snapshot.observe((performance.now() - started) / 1000);
+      counters.service.lastSnapshotMs = clock();
+    } catch (error) {
+      counters.service.snapshotFailures++;
+      logger.error({ err: error }, 'the snapshot could not be saved; the journal is kept');
+    }
+  };
+  /** One at a time. */
+  const snapshot = (): Promise<void> => {
+    saving ??= save().finally(() => {
+      saving = null;
+    });
+    return saving;
+  };
+
+  tick();
+  const timers = [
+    setInterval(tick, config.evaluationIntervalMs),
+    setInterval(() => void snapshot(), config.snapshotIntervalMs),
+  ];
+
+  const close = async (): Promise<void> => {
+    for (const timer of timers) clearInterval(timer);
+    write.drain();
+    const drained = app.close();
+    const late = new AbortController();
+    const timeout = sleep(DRAIN_MS, 'late', { signal: late.signal, ref: false }).catch(() => 'drained');
+    if ((await Promise.race([drained, timeout])) === 'late') {
+      logger.warn(`requests were still open after ${DRAIN_MS / 1000} s and are cut off`);
+      app.server.closeAllConnections();
+      await drained;
+    }
+    late.abort();
+    if (saving !== null) await saving;
+    await snapshot();
+    try {
+      store.close();
+    } catch (error) {
+      logger.error({ err: error }, 'the last records could not be written; their senders were told to send them again');
+    }
+  };
+
+  let closed: Promise<void> | null = null;
+  return {
+    url: urlOf(app.server.address() as AddressInfo),
+    engine,
+    snapshot,
+    close: () => {
+      closed ??= close();
+      return closed;
+    },
+  };
+}
+
+function urlOf({ address, family, port }: AddressInfo): string {
+  if (address === '0.0.0.0' || address === '::') return `http://127.0.0.1:${port}`;
+  return family === 'IPv6' ? `http://[${address}]:${port}` : `http://${address}:${port}`;
+}

@@ -1,0 +1,31 @@
+import type { Database } from 'better-sqlite3';
+import { StoreError } from './errors.ts';
+
+/** Each entry leads from the version that is its index to the next. Entries are only ever appended. */
+const MIGRATIONS: readonly string[] = [
+  `CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+   CREATE TABLE journal (seq INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT;
+   CREATE TABLE snapshot (
+     id INTEGER PRIMARY KEY CHECK (id = 1),
+     through_seq INTEGER NOT NULL,
+     size INTEGER NOT NULL,
+     crc32 INTEGER NOT NULL
+   ) STRICT;
+   CREATE TABLE snapshot_chunk (position INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;`,
+];
+
+/** Brings the database to the present schema, or refuses one that is newer. */
+export function migrate(db: Database, dir: string): void {
+  const version = db.pragma('user_version', { simple: true }) as number;
+  if (version > MIGRATIONS.length) {
+    throw new StoreError(
+      'newer_schema',
+      `data directory ${dir} was written by a newer slipstream (schema ${version}, this one knows ${MIGRATIONS.length}); ` +
+        'run the newer version, or restore a backup from before the upgrade',
+    );
+  }
+  db.transaction(() => {
+    for (const sql of MIGRATIONS.slice(version)) db.exec(sql);
+    db.pragma(`user_version = ${MIGRATIONS.length}`);
+  }).exclusive();
+}

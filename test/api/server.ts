@@ -1,0 +1,123 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import type { Config } from '../../src/config.ts';
+import type { Slo } from '../../src/engine/slo.ts';
+import { compress, encodeWriteRequest, type WireSeries } from '../../src/ingest/remote-write-schema.ts';
+import { type Service, startService } from '../../src/service.ts';
+import { anSlo } from '../support/slo.ts';
+
+/** A service as `serve` runs it, on a free port, with a clock of the test's own. */
+export class TestServer {
+  readonly folder: string;
+  readonly slos: readonly Slo[];
+  readonly limits: Partial<Config['limits']>;
+  /** Unix milliseconds; what the service takes for now. */
+  nowMs: number;
+  /** Parsed lines of the log. */
+  readonly log: Record<string, unknown>[];
+  service: Service;
+
+  private constructor(folder: string, nowMs: number, slos: readonly Slo[], limits: Partial<Config['limits']>) {
+    this.folder = folder;
+    this.nowMs = nowMs;
+    this.slos = slos;
+    this.limits = limits;
+    this.log = [];
+    this.service = null!;
+  }
+
+  static async start(
+    nowMs: number,
+    slos: readonly Slo[] = [anSlo()],
+    limits: Partial<Config['limits']> = {},
+  ): Promise<TestServer> {
+    const server = new TestServer(mkdtempSync(join(tmpdir(), 'slipstream-api-')), nowMs, slos, limits);
+    server.service = await server.#start();
+    return server;
+  }
+
+  #start(): Promise<Service> {
+    const config: Config = {
+      ...TEST_CONFIG,
+      dataDir: this.folder,
+      limits: { ...TEST_CONFIG.limits, ...this.limits },
+    };
+    const logger = pino({ level: 'info' }, { write: (line) => this.log.push(JSON.parse(line)) });
+    return startService({ config, slos: this.slos, logger, clock: () => this.nowMs, version: '1.2.3' });
+  }
+
+  /** Stops and starts again on the same data. */
+  async restart(): Promise<void> {
+    await this.service.close();
+    this.service = await this.#start();
+  }
+
+  async stop(): Promise<void> {
+    await this.service.close();
+    rmSync(this.folder, { recursive: true });
+  }
+
+  get(path: string): Promise<Response> {
+    return fetch(this.service.url + path);
+  }
+
+  /** The JSON of a path that answers 200. */
+  async json<T>(path: string): Promise<T> {
+    const response = await this.get(path);
+    if (response.status !== 200) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
+    return (await response.json()) as T;
+  }
+
+  post(body: Uint8Array | string, headers: Record<string, string> = {}, path = '/api/v1/write'): Promise<Response> {
+    return fetch(this.service.url + path, { method: 'POST', body, headers: { ...REMOTE_WRITE, ...headers } });
+  }
+
+  write(series: readonly WireSeries[]): Promise<Response> {
+    return this.post(compress(encodeWriteRequest(series)));
+  }
+}
+
+const REMOTE_WRITE = { 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy' };
+
+export const TEST_CONFIG: Config = {
+  configFile: null,
+  listen: { host: '127.0.0.1', port: 0 },
+  dataDir: '',
+  sloPaths: [],
+  evaluationIntervalMs: 3_600_000,
+  settleMs: 5_000,
+  staleAfterMs: 300_000,
+  snapshotIntervalMs: 3_600_000,
+  slothPeriodMs: 30 * 86_400_000,
+  otlp: { http: null, grpc: null },
+  ha: { clusterLabel: 'cluster', replicaLabel: '__replica__', failoverMs: 30_000 },
+  alerting: null,
+  log: { level: 'info', format: 'json' },
+  limits: {
+    bodyBytesMax: 1_000_000,
+    decodedBytesMax: 4_000_000,
+    seriesMax: 10_000,
+    seriesPerRequestMax: 1_000,
+    samplesPerRequestMax: 10_000,
+    labelsMax: 64,
+    labelNameBytesMax: 1_024,
+    labelValueBytesMax: 4_096,
+    connectionsMax: 100,
+    journalQueueBytesMax: 10_000_000,
+  },
+};
+
+/** One scrape of `requests{job,instance,code}`: the SLO of `anSlo()` wants it. */
+export function scrape(timestampMs: number, counts: Record<string, number>, instance = 'a', job = 'api'): WireSeries[] {
+  return Object.entries(counts).map(([code, value]) => ({
+    labels: [
+      ['__name__', 'requests'],
+      ['code', code],
+      ['instance', instance],
+      ['job', job],
+    ],
+    samples: [{ timestampMs, value }],
+  }));
+}

@@ -1,0 +1,106 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { pino } from 'pino';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { HttpCounters, WriteCounters } from '../../src/api/counters.ts';
+import { WriteEndpoint } from '../../src/api/write.ts';
+import { Engine } from '../../src/engine/engine.ts';
+import { RemoteWriteReceiver } from '../../src/ingest/receive.ts';
+import { compress, encodeWriteRequest } from '../../src/ingest/remote-write-schema.ts';
+import { CommitError } from '../../src/store/errors.ts';
+import { Journal } from '../../src/store/recovery.ts';
+import type { Store } from '../../src/store/store.ts';
+import { anSlo } from '../support/slo.ts';
+import { MIDNIGHT_MS } from '../support/time.ts';
+import { scrape } from './server.ts';
+
+/** A store whose disk can be full: as the real one, it keeps what it could not commit. */
+class FullDisk {
+  isFull = false;
+  queuedBytes = 0;
+  records = 0;
+
+  append(record: Uint8Array): void {
+    this.records++;
+    this.queuedBytes += record.length;
+  }
+
+  async committed(): Promise<void> {
+    if (this.isFull) throw new CommitError(new Error('database or disk is full'));
+    this.queuedBytes = 0;
+  }
+}
+
+let disk: FullDisk;
+let counters: WriteCounters;
+let endpoint: WriteEndpoint;
+let journal: Journal;
+let server: Server;
+
+beforeEach(async () => {
+  disk = new FullDisk();
+  counters = new WriteCounters();
+  const store = disk as unknown as Store;
+  const engine = new Engine([anSlo()]);
+  journal = new Journal(store, engine.table);
+  endpoint = new WriteEndpoint({
+    engine,
+    receiver: new RemoteWriteReceiver(engine),
+    store,
+    limits: { bodyBytesMax: 1_000_000, journalQueueBytesMax: 100 },
+    counters,
+    http: new HttpCounters(),
+    logger: pino({ level: 'silent' }),
+    clock: () => MIDNIGHT_MS,
+  });
+  server = createServer((request, response) => void endpoint.handle(request, response, false));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+});
+
+afterEach(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+async function write(
+  counts: Record<string, number>,
+): Promise<[status: number, text: string, retryAfter: string | null]> {
+  const { port } = server.address() as AddressInfo;
+  const body = compress(encodeWriteRequest(scrape(MIDNIGHT_MS, counts)));
+  const response = await fetch(`http://127.0.0.1:${port}/api/v1/write`, { method: 'POST', body });
+  return [response.status, await response.text(), response.headers.get('retry-after')];
+}
+
+test('before the state is recovered, a sender is asked to try again', async () => {
+  expect(await write({ 200: 1 })).toEqual([503, 'not_ready: the state is being recovered; try again\n', '5']);
+  expect(counters.received).toBe(0);
+});
+
+test('while the server goes away, a sender is asked to try again', async () => {
+  endpoint.serve(journal);
+  endpoint.drain();
+  expect(await write({ 200: 1 })).toEqual([503, 'shutting_down: the server is shutting down; try again\n', '5']);
+  expect(counters.received).toBe(0);
+});
+
+test('what could not be committed is not acknowledged, and a retry is when the disk is back', async () => {
+  endpoint.serve(journal);
+  disk.isFull = true;
+  const message = 'commit_failed: the journal could not be written: database or disk is full; try again\n';
+  expect(await write({ 200: 1 })).toEqual([503, message, '5']);
+  // The samples are in the engine now, so this changes nothing; still it is acknowledged only with the first attempt.
+  expect(await write({ 200: 1 })).toEqual([503, message, '5']);
+  disk.isFull = false;
+  expect(await write({ 200: 1 })).toEqual([204, '', null]);
+  expect(disk.records).toBe(1);
+  expect(counters.ignored.duplicate).toBe(2);
+});
+
+test('when too much waits for the disk, nothing more is applied', async () => {
+  endpoint.serve(journal);
+  disk.isFull = true;
+  disk.queuedBytes = 101;
+  const message = 'backlog_full: the journal has 101 bytes waiting, more than 100; try again\n';
+  expect(await write({ 200: 1 })).toEqual([503, message, '5']);
+  expect([counters.received, disk.records]).toEqual([0, 0]);
+});

@@ -1,0 +1,244 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { telemetryWanted } from '../../src/telemetry.ts';
+
+/** The built program, as a user runs it. */
+const MAIN = resolve(import.meta.dirname, '../../dist/src/main.js');
+
+const DEFINITIONS = `
+apiVersion: slipstream/v1
+service: api
+slos:
+  - name: availability
+    objective: 99.9
+    window: 30d
+    sli:
+      events: {total: 'requests{job="api"}', bad: 'requests{job="api",code=~"5.."}'}
+`;
+
+let folder: string;
+const children: ChildProcess[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'slipstream-main-'));
+  writeFileSync(join(folder, 'slos.yaml'), DEFINITIONS);
+});
+
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const ENV = { PATH: process.env['PATH'], NODE_OPTIONS: '' };
+
+function run(...args: string[]): { code: number | null; out: string; err: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
+    cwd: folder,
+    env: ENV,
+    encoding: 'utf8',
+  });
+  return { code: status, out: stdout, err: stderr };
+}
+
+interface Server {
+  readonly child: ChildProcess;
+  readonly url: string;
+  /** Lines of the log so far. */
+  readonly log: () => string;
+  readonly exited: Promise<number | null>;
+}
+
+/** A server on a free port, once it is ready. */
+async function serve(command: string[], env: Record<string, string> = {}): Promise<Server> {
+  const child = spawn(process.execPath, [MAIN, ...command, '--listen', '127.0.0.1:0'], {
+    cwd: folder,
+    env: { ...ENV, ...env },
+  });
+  children.push(child);
+  let err = '';
+  child.stdout.resume();
+  const exited = new Promise<number | null>((done) => child.on('exit', done));
+  const url = await new Promise<string>((done, fail) => {
+    child.stderr.on('data', (bytes) => {
+      err += bytes;
+      const found = /"url":"([^"]+)"/.exec(err);
+      if (found !== null) done(found[1]!);
+    });
+    void exited.then((code) => fail(new Error(`exited with ${code}: ${err}`)));
+  });
+  return { child, url, log: () => err, exited };
+}
+
+function serveSlos(env: Record<string, string> = {}): Promise<Server> {
+  return serve(['serve', '--slos', 'slos.yaml', '--data', 'state'], env);
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((done) => setTimeout(done, 20));
+}
+
+describe('the command line', () => {
+  test('explains itself', () => {
+    const { version } = JSON.parse(readFileSync(resolve(MAIN, '../../../package.json'), 'utf8'));
+    expect(run('--version')).toEqual({ code: 0, out: `${version}\n`, err: '' });
+    const help = run('help');
+    expect([help.code, help.err]).toEqual([0, '']);
+    for (const command of ['serve', 'demo', 'check', 'test', 'gate', 'relabel']) {
+      expect(help.out).toContain(`\n  ${command} `);
+      const explained = run(command, '--help');
+      expect([explained.code, explained.err]).toEqual([0, '']);
+      const flags = explained.out.split('\n').filter((line) => /^ {2}--/.test(line));
+      const required = /--url <url> +the server$|--service/;
+      const text = explained.out.replaceAll(/\n {10,}/g, ' ');
+      for (const flag of flags.map((line) => line.trim().split(' ')[0]!)) {
+        const line = text.split('\n').find((each) => each.trim().startsWith(flag))!;
+        if (!required.test(line)) expect(line).toContain('default: ');
+      }
+    }
+  });
+
+  test('wrong usage exits 2 with one clear message on stderr', () => {
+    const wrong = (args: string[], message: string) => {
+      const { code, out, err } = run(...args);
+      expect([code, out], args.join(' ')).toEqual([2, '']);
+      expect(err).toContain(message);
+    };
+    wrong(['frobnicate'], "unknown command 'frobnicate'");
+    wrong(['gate', '--url', 'http://x'], "required option '--service <service>' not specified");
+    wrong(['gate', '--service', 'x'], "required option '--url <url>' not specified");
+    wrong(['gate', '--url', 'x', '--service', 'x'], 'It must be a URL such as http://127.0.0.1:9490.');
+    wrong(['gate', '--url', 'http://x', '--service', 'x', '--wait', '5'], 'It must be a duration such as 30s');
+    wrong(['gate', '--url', 'http://x', '--service', 'x', '--on-no-data', 'maybe'], 'Allowed choices are');
+    wrong(['check'], "missing required argument 'path'");
+    wrong(['serve', '--unknown'], "unknown option '--unknown'");
+    wrong(['serve'], 'no definition files are named');
+  });
+
+  test('relabel prints the remote_write section', () => {
+    const { code, out, err } = run('relabel', 'slos.yaml', '--url', 'http://slo.example/');
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toContain('url: http://slo.example/api/v1/write\n');
+  });
+
+  test('serve says everything that is wrong with the definitions and exits 1', () => {
+    writeFileSync(join(folder, 'bad.yaml'), DEFINITIONS.replace('99.9', '120').replace('window: 30d', 'windo: 30d'));
+    const { code, err } = run('serve', '--slos', 'bad.yaml', '--listen', '127.0.0.1:0');
+    expect(code).toBe(1);
+    expect(err).toContain('bad.yaml:6:16: slos[0].objective: ');
+    expect(err).toContain('bad.yaml:7:5: slos[0].windo: ');
+    const checked = run('check', 'bad.yaml').out.split('\n');
+    expect(err.trimEnd().split('\n')).toEqual(checked.filter((line) => line.startsWith('bad.yaml')));
+  });
+
+  test('serve names the globs that led to no SLO', () => {
+    const { code, err } = run('serve', '--slos', 'nothing/*.yaml', '--listen', '127.0.0.1:0');
+    expect(code).toBe(2);
+    expect(err).toContain('nothing/*.yaml');
+    writeFileSync(join(folder, 'empty.yaml'), 'services: {}\n');
+    expect(run('serve', '--slos', 'empty.yaml', '--listen', '127.0.0.1:0').err).toContain('empty.yaml');
+  });
+});
+
+describe('serve', () => {
+  test('SIGTERM drains, saves a snapshot and exits 0', async () => {
+    const { child, url, log, exited } = await serveSlos();
+    expect((await fetch(`${url}/-/ready`)).status).toBe(200);
+    expect(log()).toContain('slipstream relabel');
+    child.kill('SIGTERM');
+    expect(await exited).toBe(0);
+    const again = await serveSlos();
+    again.child.kill('SIGINT');
+    expect(await again.exited).toBe(0);
+    expect(again.log()).toMatch(/"snapshotBytes":[1-9]/);
+  });
+
+  test('SIGHUP does not end it, and says so', async () => {
+    const { child, url, log } = await serveSlos();
+    child.kill('SIGHUP');
+    await until(() => log().includes('SIGHUP: this version does not reload'));
+    expect((await fetch(`${url}/-/healthy`)).status).toBe(200);
+  });
+
+  test('a second signal ends it at once', async () => {
+    const { child, url, log, exited } = await serveSlos();
+    const { hostname, port } = new URL(url);
+    const { connect } = await import('node:net');
+    const socket = connect(Number(port), hostname);
+    // A request that never ends keeps the drain waiting.
+    socket.on('error', () => {}).write('POST /api/v1/write HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n');
+    await new Promise((done) => setTimeout(done, 100));
+    child.kill('SIGTERM');
+    await until(() => log().includes('draining'));
+    child.kill('SIGTERM');
+    expect(await exited).toBe(1);
+  });
+
+  test('an address or a folder in use is one clear line', async () => {
+    const { url } = await serveSlos();
+    const { host } = new URL(url);
+    const second = run('serve', '--slos', 'slos.yaml', '--data', 'other', '--listen', host);
+    expect([second.code, second.err.trim().split('\n').length]).toEqual([1, 1]);
+    expect(second.err).toContain(`address already in use ${host}: choose another address with --listen`);
+    const third = run('serve', '--slos', 'slos.yaml', '--data', 'state', '--listen', '127.0.0.1:0');
+    expect([third.code, third.err.trim().split('\n').length]).toEqual([1, 1]);
+    expect(third.err).toContain('is in use by another slipstream process');
+  });
+
+  test('spans are sent where OTEL_… variables say so', async () => {
+    const received: string[] = [];
+    const collector = createServer((request, response) => {
+      let body = '';
+      request.setEncoding('latin1').on('data', (text) => {
+        body += text;
+      });
+      request.on('end', () => {
+        received.push(`${request.url} ${body}`);
+        response.end();
+      });
+    });
+    await new Promise<void>((done) => collector.listen(0, '127.0.0.1', done));
+    const endpoint = `http://127.0.0.1:${(collector.address() as AddressInfo).port}`;
+    const { child, url, exited } = await serveSlos({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint });
+    await fetch(`${url}/api/v1/slos/api/availability`);
+    child.kill('SIGTERM');
+    expect(await exited).toBe(0);
+    collector.close();
+    const traces = received.filter((each) => each.startsWith('/v1/traces ')).join();
+    expect(traces).toContain('GET /api/v1/slos/:service/:name');
+    expect(traces).toContain('evaluate');
+    expect(traces).toContain('slipstream');
+  });
+
+  test('the SDK is loaded only where it is asked for', () => {
+    const wanted = (env: Record<string, string>, expected: boolean) => expect(telemetryWanted(env)).toBe(expected);
+    wanted({}, false);
+    wanted({ OTEL_SERVICE_NAME: 'x' }, false);
+    wanted({ OTEL_TRACES_EXPORTER: 'console' }, true);
+    wanted({ OTEL_METRICS_EXPORTER: '' }, false);
+    wanted({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://x', OTEL_SDK_DISABLED: 'true' }, false);
+  });
+});
+
+describe('demo', () => {
+  test('has live budgets within ten seconds, and leaves nothing behind', async () => {
+    const { child, url, exited } = await serve(['demo', '--duration', '1m']);
+    const deadline = Date.now() + 10_000;
+    let states: { id: string; state: string }[] = [];
+    do {
+      await new Promise((done) => setTimeout(done, 200));
+      states = ((await (await fetch(`${url}/api/v1/slos`)).json()) as { slos: typeof states }).slos;
+    } while (states.some(({ state }) => state === 'no_data') && Date.now() < deadline);
+    expect(states.length).toBeGreaterThan(3);
+    expect(states.filter(({ state }) => state === 'no_data')).toEqual([]);
+    expect(run('gate', '--url', url, '--service', 'storefront').code).toBeLessThan(2);
+    expect(run('gate', '--url', url, '--service', 'nobody').code).toBe(3);
+    child.kill('SIGINT');
+    expect(await exited).toBe(0);
+    expect(run('gate', '--url', url, '--service', 'storefront').code).toBe(4);
+  });
+});

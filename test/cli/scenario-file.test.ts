@@ -1,0 +1,248 @@
+import { expect, test } from 'vitest';
+import { ABSENT } from '../../src/cli/test/scenario.ts';
+import { type LoadDefinitions, readScenario, type ScenarioFile } from '../../src/cli/test/scenario-file.ts';
+import { formatProblem, shown } from '../../src/definitions/problem.ts';
+import { anSlo } from '../support/slo.ts';
+
+const GOOD = `definitions: [api.yaml]
+tests:
+  - name: one
+    interval: 15s
+    input_series:
+      - series: 'requests{job="api"}'
+        values: '0+1x10'
+    expect:
+      - at: 1m
+        slo: api/availability
+        sli: 1
+`;
+
+const load: LoadDefinitions = () => ({ slos: [anSlo()], problems: [], missing: [] });
+
+function read(text: string): ScenarioFile {
+  return readScenario('a.test.yaml', text, load);
+}
+
+/** The good file with one text replaced, and the problems that this makes. */
+function refuses(from: string, to: string, ...problems: string[]): void {
+  expect(GOOD).toContain(from);
+  const result = read(GOOD.replace(from, to));
+  expect(result.problems.map(formatProblem), to).toEqual(problems.map((problem) => `a.test.yaml:${problem}`));
+  expect(result.scenario).toBeNull();
+}
+
+test('a small scenario is read with every default', () => {
+  const { scenario, problems } = read(GOOD);
+  expect(problems).toEqual([]);
+  expect(scenario).toMatchObject({ evaluationIntervalMs: 10_000, settleMs: 0, staleAfterMs: 300_000 });
+  const startMs = Date.UTC(2026, 0, 1);
+  expect(scenario!.tests).toEqual([
+    {
+      name: 'one',
+      startMs,
+      tolerance: 1e-9,
+      series: [
+        {
+          labels: [
+            ['__name__', 'requests'],
+            ['job', 'api'],
+          ],
+          runs: [{ kind: 'value', count: 11, first: 0, step: 1 }],
+          intervalMs: 15_000,
+          delayMs: 0,
+        },
+      ],
+      actions: [],
+      expectations: [
+        { at: '1m', atMs: startMs + 60_000, slo: 'api/availability', group: null, fields: { sli: 1 }, alerts: null },
+      ],
+    },
+  ]);
+});
+
+test('everything that may be said is read', () => {
+  const { scenario, problems } = read(`definitions: [api.yaml]
+evaluation_interval: 30s
+settle: 5s
+stale_after: 2m
+tolerance: 1e-3
+tests:
+  - name: 010
+    start: 2026-03-01T00:00:00+01:00
+    tolerance: 1e-6
+    input_series:
+      - {series: up, values: 1 2, interval: 1m, delay: 20s}
+      - {series: 'down', values: ''}
+    actions:
+      - {at: 2m, do: reload, definitions: [b.yaml]}
+      - {at: 1m, do: restart}
+    expect:
+      - {at: 2m, slo: api/availability, gate: unknown, group: absent, as_of: null, alerts: {}}
+      - at: 1m
+        slo: api/availability
+        group: {region: eu}
+        owner: 1.10
+        as_of: 2026-03-01T00:00:30Z
+        labels: {tier: absent}
+        error_budget: {allowed_bad: 2.5, exhausted_at: null}
+        burn_rate: {5m: .inf, 30d: null}
+        alerts: {page-quick: pending}
+`);
+  expect(problems).toEqual([]);
+  expect(scenario).toMatchObject({ evaluationIntervalMs: 30_000, settleMs: 5_000, staleAfterMs: 120_000 });
+  const startMs = Date.UTC(2026, 1, 28, 23);
+  const [only] = scenario!.tests;
+  expect(only).toMatchObject({ name: '010', startMs, tolerance: 1e-6 });
+  expect(only!.series.map(({ intervalMs, delayMs }) => [intervalMs, delayMs])).toEqual([
+    [60_000, 20_000],
+    [30_000, 0],
+  ]);
+  expect(only!.actions.map(({ atMs, slos }) => [atMs - startMs, slos?.length])).toEqual([
+    [60_000, undefined],
+    [120_000, 1],
+  ]);
+  expect(only!.expectations.map(({ at, group, fields, alerts }) => ({ at, group, fields, alerts }))).toEqual([
+    {
+      at: '1m',
+      group: { region: 'eu' },
+      fields: {
+        owner: '1.10',
+        as_of: new Date('2026-03-01T00:00:30Z'),
+        labels: { tier: ABSENT },
+        error_budget: { allowed_bad: 2.5, exhausted_at: null },
+        burn_rate: { '5m': Number.POSITIVE_INFINITY, '30d': null },
+      },
+      alerts: { 'page-quick': 'pending' },
+    },
+    { at: '2m', group: null, fields: { gate: 'unknown', as_of: null, group: ABSENT }, alerts: {} },
+  ]);
+});
+
+test('unknown keys are refused wherever they stand', () => {
+  refuses('tests:', 'test:\ntests:', '2:1: test: unknown key; did you mean tests?');
+  refuses(
+    'interval:',
+    'spacing:',
+    '4:5: tests[0].spacing: unknown key; there are name, interval, start, input_series, actions, expect, tolerance',
+  );
+  refuses(
+    'values:',
+    'value:',
+    '6:9: tests[0].input_series[0].values: is required',
+    '7:9: tests[0].input_series[0].value: unknown key; did you mean values?',
+  );
+  refuses('sli: 1', 'events: {god: 1}', '11:18: tests[0].expect[0].events.god: unknown key; did you mean good?');
+});
+
+test('what is missing is missed in the mapping that lacks it', () => {
+  refuses('definitions: [api.yaml]\n', '', '1:1: definitions: is required');
+  refuses(
+    '    expect:\n      - at: 1m\n        slo: api/availability\n        sli: 1\n',
+    '',
+    '3:5: tests[0].expect: is required',
+  );
+  refuses(
+    '\n      - at: 1m\n        slo: api/availability\n        sli: 1\n',
+    ' []\n',
+    '8:13: tests[0].expect: must hold at least one expectation',
+  );
+  refuses('at: 1m\n        ', '', '9:9: tests[0].expect[0].at: is required');
+  refuses('        sli: 1\n', '', '9:9: tests[0].expect[0]: must state what is expected');
+});
+
+test('wrong values are refused where they stand', () => {
+  refuses('15s', '15', '4:15: tests[0].interval: must be a duration such as 1h30m, got 15');
+  refuses('15s', '0s', '4:15: tests[0].interval: must be longer than 0');
+  refuses('sli: 1', 'sli: "1"', `11:14: tests[0].expect[0].sli: must be a number, got ${shown('1')}`);
+  refuses(
+    'sli: 1',
+    'state: fine',
+    `11:16: tests[0].expect[0].state: must be healthy, at_risk, exhausted or no_data, got ${shown('fine')}`,
+  );
+  refuses(
+    'sli: 1',
+    'gate: yes',
+    `11:15: tests[0].expect[0].gate: must be allow, warn, block or unknown, got ${shown('yes')}`,
+  );
+  refuses(
+    'sli: 1',
+    'alerts: {page: inactive}',
+    `11:24: tests[0].expect[0].alerts.page: must be pending or firing, got ${shown('inactive')}`,
+  );
+  refuses(
+    'sli: 1',
+    'burn_rate: {fast: 1}',
+    `11:21: tests[0].expect[0].burn_rate.fast: must be a window such as 5m, got ${shown('fast')}`,
+  );
+  refuses(
+    'sli: 1',
+    'as_of: noon',
+    `11:16: tests[0].expect[0].as_of: must be a time such as 2026-01-01T00:00:00Z, got ${shown('noon')}`,
+  );
+  refuses('sli: 1', 'events: 7', '11:17: tests[0].expect[0].events: must be a mapping, got 7');
+  refuses('sli: 1', 'sli: 1\n    tolerance: 2', '12:16: tests[0].tolerance: must be at least 0 and below 1, got 2');
+});
+
+test('notations are refused at the offending character', () => {
+  refuses(
+    "'0+1x10'",
+    "'0+1x10 1y'",
+    `7:26: tests[0].input_series[0].values: must be x and a number of repetitions, got ${shown('y')}`,
+  );
+  refuses(
+    "'0+1x10'",
+    '0 {{}}',
+    '7:19: tests[0].input_series[0].values: native histograms are not supported by this version',
+  );
+  refuses(
+    '{job="api"}',
+    '{job=api}',
+    `6:31: tests[0].input_series[0].series: must be a quoted value, got ${shown('api}')}`,
+  );
+});
+
+test('an objective that the definitions do not hold is refused', () => {
+  refuses(
+    'slo: api/availability',
+    'slo: api/latency',
+    `10:14: tests[0].expect[0].slo: there is no SLO ${shown('api/latency')}; there are api/availability`,
+  );
+});
+
+test('the same series twice is refused', () => {
+  const twice = `'0+1x10'\n      - {series: 'requests{job="api",x=""}', values: 1}`;
+  refuses("'0+1x10'", twice, '8:9: tests[0].input_series[1]: the same series is given twice');
+});
+
+test('what this version cannot do is said', () => {
+  const unsupported = (key: string): string => `${key} is not supported by this version`;
+  refuses(
+    "'0+1x10'",
+    '1\n        start_time: 1m',
+    `8:21: tests[0].input_series[0].start_time: ${unsupported('start_time')}`,
+  );
+  refuses(
+    "'0+1x10'",
+    '1\n        temporality: delta',
+    `8:22: tests[0].input_series[0].temporality: ${unsupported('temporality')}`,
+  );
+  refuses('sli: 1', 'policy: gate.yml', `11:17: tests[0].expect[0].policy: ${unsupported('a gate policy')}`);
+});
+
+test('problems of the definitions are problems of the scenario', () => {
+  const problem = {
+    severity: 'error',
+    file: 'api.yaml',
+    line: 3,
+    column: 1,
+    path: 'slos',
+    message: 'is required',
+  } as const;
+  const { scenario, problems } = readScenario('a.test.yaml', GOOD, () => ({
+    slos: [],
+    problems: [problem],
+    missing: [],
+  }));
+  expect(scenario).toBeNull();
+  expect(problems).toEqual([problem]);
+});
