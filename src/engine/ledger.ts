@@ -145,11 +145,10 @@ export class Ledger {
       this.#frozen = false;
     }
     this.#evaluatedMs = asOfMs;
-    const sums = this.#tally.read(asOfMs);
     for (let i = 0; i < this.#alerts.length; i++) {
       const alert = this.#alerts[i]!;
       const before = alert.state;
-      if (!alert.step(this.#condition(i, sums), asOfMs)) continue;
+      if (!alert.step(this.#condition(i, asOfMs), asOfMs)) continue;
       const { name, severity } = this.#alertRules[i]?.rule ?? BUDGET_EXHAUSTED;
       const { id: sloId } = this.slo;
       transitions.push({
@@ -164,20 +163,22 @@ export class Ledger {
     }
   }
 
-  #condition(alert: number, sums: Float64Array): boolean {
-    const { errorBudget } = this.slo;
+  #condition(alert: number, asOfMs: number): boolean {
     const alertRule = this.#alertRules[alert];
-    if (alertRule === undefined) {
-      const at = 2 * this.#tally.sloWindow;
-      return 1 - burnRate(sums[at]!, sums[at + 1]!, errorBudget) <= 0;
-    }
+    if (alertRule === undefined) return this.#burns(this.#tally.sloWindow, asOfMs) >= 1;
     const { rule, long, short } = alertRule;
-    const longBad = sums[2 * long + 1]!;
+    // The short window is read only when the long one burns, which it seldom does.
     return (
-      burnRate(sums[2 * long]!, longBad, errorBudget) > rule.factor &&
-      burnRate(sums[2 * short]!, sums[2 * short + 1]!, errorBudget) > rule.factor &&
-      longBad >= this.slo.alerts.minBadEvents
+      this.#burns(long, asOfMs) > rule.factor &&
+      this.#tally.sums[2 * long + 1]! >= this.slo.alerts.minBadEvents &&
+      this.#burns(short, asOfMs) > rule.factor
     );
+  }
+
+  #burns(window: number, asOfMs: number): number {
+    this.#tally.readWindow(window, asOfMs);
+    const { sums } = this.#tally;
+    return burnRate(sums[2 * window]!, sums[2 * window + 1]!, this.slo.errorBudget);
   }
 
   state(nowMs: number): SloState {

@@ -13,7 +13,8 @@ import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from './duration.ts';
  * (28 years at ten million events a second).
  *
  * Everything is in one ArrayBuffer, which is also its form in a snapshot:
- * `magic, version, tiers, then per tier slotMs, slots, head`, then the good and bad entries of each tier.
+ * `magic, version, tiers, then per tier slotMs, slots, head`, then the entries of each tier, good beside bad: with thousands of
+ * rings each entry that is read is a cache miss, and this way it is one, not two.
  */
 
 interface TierSpec {
@@ -84,11 +85,7 @@ export class Ring {
       const at = HEADER + i * TIER_HEADER;
       const slots = this.#header[at + 1]!;
       tiers.push(
-        new Tier(
-          this.#header.subarray(at, at + TIER_HEADER),
-          this.#header.subarray(offset, offset + slots),
-          this.#header.subarray(offset + slots, offset + 2 * slots),
-        ),
+        new Tier(this.#header.subarray(at, at + TIER_HEADER), this.#header.subarray(offset, offset + 2 * slots)),
       );
       offset += 2 * slots;
     }
@@ -117,7 +114,7 @@ export class Ring {
     if (this.#tiers.length !== other.#tiers.length) return false;
     return this.#tiers.every((tier, i) => {
       const theirs = other.#tiers[i]!;
-      return tier.slotMs === theirs.slotMs && tier.good.length === theirs.good.length;
+      return tier.slotMs === theirs.slotMs && tier.slots === theirs.slots;
     });
   }
 
@@ -142,8 +139,8 @@ export class Ring {
       const fromMs = coarser === undefined ? tier.oldestMs : takeOverMs(tier, coarser);
       const untilMs = finer === undefined ? Number.POSITIVE_INFINITY : takeOverMs(finer, tier);
       for (let slot = fromMs / tier.slotMs; slot <= tier.head && (slot + 1) * tier.slotMs <= untilMs; slot++) {
-        const good = tier.at(tier.good, slot) - tier.at(tier.good, slot - 1);
-        const bad = tier.at(tier.bad, slot) - tier.at(tier.bad, slot - 1);
+        const good = tier.goodThrough(slot) - tier.goodThrough(slot - 1);
+        const bad = tier.badThrough(slot) - tier.badThrough(slot - 1);
         if (good !== 0 || bad !== 0) this.add((slot + 1) * tier.slotMs, good, bad);
       }
     }
@@ -166,61 +163,72 @@ function tiersFor(windowsMs: readonly number[]): { slotMs: number; slots: number
 /** One resolution of a ring. */
 export class Tier {
   readonly slotMs: number;
-  /** Prefix sums by slot index modulo the length. */
-  readonly good: Float64Array;
-  readonly bad: Float64Array;
+  readonly slots: number;
+  /** Prefix sums, good and bad in turn, by slot index modulo the number of slots. */
+  readonly #prefix: Float64Array;
   readonly #header: Float64Array;
   /** The newest slot written, absolute; NaN while empty. */
   head: number;
 
-  constructor(header: Float64Array, good: Float64Array, bad: Float64Array) {
+  constructor(header: Float64Array, prefix: Float64Array) {
     this.slotMs = header[0]!;
+    this.slots = header[1]!;
     this.head = header[2]!;
     this.#header = header;
-    this.good = good;
-    this.bad = bad;
+    this.#prefix = prefix;
   }
 
   /** The left edge of the oldest slot whose own events are known; the entry before it only serves to subtract. */
   get oldestMs(): number {
-    return (this.head - this.good.length + 2) * this.slotMs;
+    return (this.head - this.slots + 2) * this.slotMs;
   }
 
   add(tMs: number, good: number, bad: number): boolean {
+    const { slots } = this;
+    const prefix = this.#prefix;
     const slot = Math.ceil(tMs / this.slotMs) - 1;
-    const slots = this.good.length;
     if (!(slot <= this.head)) this.#advance(slot);
     else if (slot <= this.head - slots) return false;
     // One addition when the event is in the newest slot; a late one is in every later prefix too.
     for (let k = slot; k <= this.head; k++) {
-      const i = modulo(k, slots);
-      this.good[i]! += good;
-      this.bad[i]! += bad;
+      const i = 2 * modulo(k, slots);
+      prefix[i]! += good;
+      prefix[i + 1]! += bad;
     }
     return true;
   }
 
   #advance(slot: number): void {
-    const slots = this.good.length;
+    const { slots } = this;
+    const prefix = this.#prefix;
     if (!Number.isNaN(this.head)) {
-      const good = this.good[modulo(this.head, slots)]!;
-      const bad = this.bad[modulo(this.head, slots)]!;
+      const from = 2 * modulo(this.head, slots);
+      const good = prefix[from]!;
+      const bad = prefix[from + 1]!;
       for (let k = Math.max(this.head + 1, slot - slots + 1); k <= slot; k++) {
-        this.good[modulo(k, slots)] = good;
-        this.bad[modulo(k, slots)] = bad;
+        const i = 2 * modulo(k, slots);
+        prefix[i] = good;
+        prefix[i + 1] = bad;
       }
     }
     this.head = slot;
     this.#header[2] = slot;
   }
 
-  /** The prefix sum through the end of `slot`. */
-  at(prefix: Float64Array, slot: number): number {
-    if (Number.isNaN(this.head)) return 0;
-    const slots = prefix.length;
+  goodThrough(slot: number): number {
+    return Number.isNaN(this.head) ? 0 : this.#prefix[this.#entry(slot)]!;
+  }
+
+  badThrough(slot: number): number {
+    return Number.isNaN(this.head) ? 0 : this.#prefix[this.#entry(slot) + 1]!;
+  }
+
+  /** Where the prefix sum through the end of a slot stands. */
+  #entry(slot: number): number {
+    const { slots, head } = this;
     // Before the oldest slot there is nothing to subtract from: reads reach at most one slot further than the ring keeps.
-    const k = slot > this.head ? this.head : slot <= this.head - slots ? this.head - slots + 1 : slot;
-    return prefix[modulo(k, slots)]!;
+    const k = slot > head ? head : slot <= head - slots ? head - slots + 1 : slot;
+    return 2 * modulo(k, slots);
   }
 
   /** Writes good and bad events of `(asOfMs - windowMs, asOfMs]` to `out[at]` and `out[at + 1]`. */
@@ -230,19 +238,23 @@ export class Tier {
       out[at + 1] = 0;
       return;
     }
-    const right = Math.ceil(asOfMs / this.slotMs) - 1;
+    const prefix = this.#prefix;
+    const { slotMs } = this;
     const edgeMs = asOfMs - windowMs;
-    const left = Math.ceil(edgeMs / this.slotMs) - 1;
+    const left = Math.ceil(edgeMs / slotMs) - 1;
+    const to = this.#entry(Math.ceil(asOfMs / slotMs) - 1);
+    const from = this.#entry(left);
     // The share of the straddling slot that lies inside the window; 0 when the edge is a boundary.
-    const share = ((left + 1) * this.slotMs - edgeMs) / this.slotMs;
-    out[at] = this.#sum(this.good, right, left, share);
-    out[at + 1] = this.#sum(this.bad, right, left, share);
-  }
-
-  #sum(prefix: Float64Array, right: number, left: number, share: number): number {
-    const whole = this.at(prefix, right) - this.at(prefix, left);
-    if (share === 0) return whole;
-    return whole + share * (this.at(prefix, left) - this.at(prefix, left - 1));
+    const share = ((left + 1) * slotMs - edgeMs) / slotMs;
+    let good = prefix[to]! - prefix[from]!;
+    let bad = prefix[to + 1]! - prefix[from + 1]!;
+    if (share !== 0) {
+      const before = this.#entry(left - 1);
+      good += share * (prefix[from]! - prefix[before]!);
+      bad += share * (prefix[from + 1]! - prefix[before + 1]!);
+    }
+    out[at] = good;
+    out[at + 1] = bad;
   }
 }
 

@@ -30,7 +30,7 @@ export function windowsOf(slo: Slo): Window[] {
 /** Settled good and bad events: a ring for rolling windows, and a sum for the calendar period where the SLO has one. */
 export class Tally {
   readonly windows: readonly Window[];
-  /** Good and bad by window; last those of the calendar period. Valid after `read`. */
+  /** Good and bad by window; last those of the calendar period. An entry is valid after it was read. */
   readonly sums: Float64Array;
   /** Which entry of `sums` is the SLO window. */
   readonly sloWindow: number;
@@ -69,10 +69,15 @@ export class Tally {
 
   /** Sums of every window that ends at `asOfMs`. */
   read(asOfMs: number): Float64Array {
-    const { windows, sums } = this;
-    for (let i = 0; i < windows.length; i++) this.#tiers[i]!.read(asOfMs, windows[i]!.ms, sums, 2 * i);
-    this.#calendar?.read(asOfMs, sums, 2 * windows.length);
-    return sums;
+    for (let window = 0; window <= this.windows.length; window++) this.readWindow(window, asOfMs);
+    return this.sums;
+  }
+
+  /** The sums of one window; those of the calendar period come after the last. */
+  readWindow(window: number, asOfMs: number): void {
+    if (window < this.windows.length)
+      this.#tiers[window]!.read(asOfMs, this.windows[window]!.ms, this.sums, 2 * window);
+    else this.#calendar?.read(asOfMs, this.sums, 2 * window);
   }
 
   save(): TallySave {
