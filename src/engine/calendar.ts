@@ -51,15 +51,17 @@ export class CalendarSum {
     return [this.#startMs, this.#endMs, this.#good, this.#bad];
   }
 
-  load(save: readonly number[]): void {
-    // A definition that now means another calendar begins anew with what the ring still knows nothing of.
+  /** False when it was another period that was saved. */
+  load(save: readonly number[]): boolean {
+    if (save.length === 0) return false;
     const [startMs, endMs, good, bad] = save as [number, number, number, number];
-    if (Number.isNaN(endMs)) return;
+    if (Number.isNaN(endMs)) return true;
     const period = this.#periodOf(endMs);
-    if (period.startMs !== startMs || period.endMs !== endMs) return;
+    if (period.startMs !== startMs || period.endMs !== endMs) return false;
     this.#startMs = startMs;
     this.#endMs = endMs;
     this.#good = good;
     this.#bad = bad;
+    return true;
   }
 }

@@ -325,8 +325,7 @@ class Bounds {
   readonly #pending = new PendingRows();
 
   constructor(slo: Slo) {
-    const { window } = slo;
-    this.#tally = new Tally(slo, window.kind === 'rolling' ? [{ ms: window.duration.ms, texts: [] }] : []);
+    this.#tally = new Tally(slo, [{ ms: longestPeriodMs(slo.window), texts: [] }]);
   }
 
   post(tMs: number, lower: number, upper: number, settledMs: number): void {

@@ -131,7 +131,12 @@ export class Ring {
    * tier that still has it. Slot sizes are nested, so the cut between two tiers falls on a boundary of both.
    */
   absorb(other: Ring): void {
-    const tiers = other.#tiers;
+    other.eachSlot((endMs, good, bad) => this.add(endMs, good, bad));
+  }
+
+  /** Every slot with events, oldest first, from the finest tier that still has it. */
+  eachSlot(take: (endMs: number, good: number, bad: number) => void): void {
+    const tiers = this.#tiers;
     for (let i = tiers.length - 1; i >= 0; i--) {
       const tier = tiers[i]!;
       const coarser = tiers[i + 1];
@@ -141,7 +146,7 @@ export class Ring {
       for (let slot = fromMs / tier.slotMs; slot <= tier.head && (slot + 1) * tier.slotMs <= untilMs; slot++) {
         const good = tier.goodThrough(slot) - tier.goodThrough(slot - 1);
         const bad = tier.badThrough(slot) - tier.badThrough(slot - 1);
-        if (good !== 0 || bad !== 0) this.add((slot + 1) * tier.slotMs, good, bad);
+        if (good !== 0 || bad !== 0) take((slot + 1) * tier.slotMs, good, bad);
       }
     }
   }

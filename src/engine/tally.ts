@@ -1,7 +1,7 @@
 import { CalendarSum } from './calendar.ts';
 import { Ring, type Tier } from './ring.ts';
 import type { Duration, Slo } from './slo.ts';
-import { STANDARD_WINDOWS } from './windows.ts';
+import { longestPeriodMs, STANDARD_WINDOWS } from './windows.ts';
 
 /** A window of a tally: where its sums stand, and what the files call it. */
 export interface Window {
@@ -24,6 +24,8 @@ export function windowsOf(slo: Slo): Window[] {
     add(alert.long);
   }
   if (slo.window.kind === 'rolling') add(slo.window.duration);
+  // Nobody asks for it, but the events of the period must outlive a change to another window.
+  else windows.set(longestPeriodMs(slo.window), { ms: longestPeriodMs(slo.window), texts: [] });
   return [...windows.values()].sort((a, b) => a.ms - b.ms);
 }
 
@@ -88,7 +90,10 @@ export class Tally {
     const ring = new Ring(save.ring);
     if (ring.hasLayoutOf(this.#ring)) this.#ring.copy(ring);
     else this.#ring.absorb(ring);
-    if (save.calendar.length > 0) this.#calendar?.load(save.calendar);
+    const calendar = this.#calendar;
+    if (calendar === null || calendar.load(save.calendar)) return;
+    // Another window than the one that was saved: what the slots know of the period is kept, to a slot at its beginning.
+    ring.eachSlot((endMs, good, bad) => calendar.add(endMs, good, bad));
   }
 }
 
