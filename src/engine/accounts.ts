@@ -1,5 +1,5 @@
 import { type LabelSet, labelValue } from './label-set.ts';
-import { type Group, Ledger } from './ledger.ts';
+import { type Group, Ledger, track } from './ledger.ts';
 import type { Scope } from './scope.ts';
 import type { Slo } from './slo.ts';
 
@@ -33,6 +33,7 @@ export class Accounts {
     this.#byGroup = slos.map(() => new Map());
     this.overflow = new Float64Array(slos.length);
     slos.forEach((slo, i) => {
+      track(slo, scopes[i]!);
       if (slo.groupBy.length === 0) this.#open(i, null);
     });
   }

@@ -54,11 +54,8 @@ export class Ledger {
     this.#alerts = forMs.map((ms) => new Alert(ms));
     this.#periodMs = nominalPeriodMs(slo.window);
     this.#coverageSlotMs = slotMsFor(this.#periodMs);
-    scope.trackCoverage(this.#coverageSlotMs, longestPeriodMs(slo.window));
-    const sliced = slo.sli.kind !== 'events' && slo.sli.kind !== 'latency' && slo.sli.kind !== 'probe';
     const sinceMs = group === null ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
-    this.#slices =
-      sliced || slo.budgeting !== 'occurrences' ? new Slices(slo, scope, longestPeriodMs(slo.window), sinceMs) : null;
+    this.#slices = isSliced(slo) ? new Slices(slo, scope, longestPeriodMs(slo.window), sinceMs) : null;
     if (this.#slices !== null) scope.nextSliceEndMs = Number.NEGATIVE_INFINITY;
   }
 
@@ -298,6 +295,17 @@ export class Ledger {
       alert.sinceMs = saved.sinceMs;
     }
   }
+}
+
+/** Has a scope keep what the ledgers of an SLO will ask it, from before the first group of it appears. */
+export function track(slo: Slo, scope: Scope): void {
+  scope.trackCoverage(slotMsFor(nominalPeriodMs(slo.window)), longestPeriodMs(slo.window));
+  if (isSliced(slo)) scope.trackReports(slo.slice!.ms, longestPeriodMs(slo.window));
+}
+
+function isSliced({ sli, budgeting }: Slo): boolean {
+  if (budgeting !== 'occurrences') return true;
+  return sli.kind === 'freshness' || sli.kind === 'throughput' || sli.kind === 'threshold';
 }
 
 export interface LedgerSave {

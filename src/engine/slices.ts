@@ -50,7 +50,6 @@ export class Slices {
     this.#longestWindowMs = longestWindowMs;
     this.sinceMs = sinceMs;
     this.judge = judgeOf(slo);
-    scope.trackReports(this.#sliceMs, longestWindowMs);
   }
 
   /** A number for the judge. What belongs to a slice that is closed already comes too late. */
