@@ -12,13 +12,13 @@ import {
   namedPolicy,
   RESERVED_ALERT_NAME,
 } from './alerts.ts';
+import { calendarPeriods } from './calendar.ts';
 import { percentToRatio, restOfPercent } from './decimal.ts';
 import type { DefinitionDocument } from './document.ts';
 import type { Found } from './found.ts';
 import { shown } from './problem.ts';
 import { type Checked, checkDocument, either, mapping, oneOf, text, textMap } from './schema.ts';
 import { DEFAULT_SLICE, DEFAULTS, isSliced, readSli, SliSchema } from './sli.ts';
-import { SLI_KINDS_NOT_KEPT, unsupportedFeatures, unsupportedMessage } from './supported.ts';
 
 /** The native format, `apiVersion: slipstream/v1`: every SLO of one service. */
 
@@ -69,7 +69,7 @@ export function readNative(document: DefinitionDocument): Found[] {
     rules.check();
     if (!rules.usable()) continue;
     const slo = readSlo(checked.value, checked.value.slos[i]!);
-    if (slo !== null && rules.supported(slo)) found.push({ slo, document, path: ['slos', i], keyed: false });
+    if (slo !== null) found.push({ slo, document, path: ['slos', i], keyed: false });
   }
   return found;
 }
@@ -98,17 +98,10 @@ class SloRules {
     this.#budgeting();
     this.#namedPolicy();
     this.#customPolicy();
-    if (this.#clean('sli')) {
-      for (const kind of SLI_KINDS_NOT_KEPT.filter((name) => Object.hasOwn(this.#slo.sli, name))) {
-        this.#keyError(['sli', kind], unsupportedMessage(`${kind} SLIs`));
-      }
+    // The engine counts what it derives from samples; it has no events of its own yet.
+    if (this.#clean('sli') && this.#slo.sli.push !== undefined) {
+      this.#keyError(['sli', 'push'], 'push SLIs are not supported by this version');
     }
-  }
-
-  supported(slo: Slo): boolean {
-    const missing = unsupportedFeatures(slo);
-    for (const { name, path } of missing) this.#keyError(path, unsupportedMessage(name));
-    return missing.length === 0;
   }
 
   #budgeting(): void {
@@ -215,7 +208,8 @@ function readSlo(file: NativeFile, definition: SloDefinition): Slo | null {
 function readWindow(window: SloDefinition['window']): SloWindow {
   if (window === undefined) return DEFAULTS.window;
   if (typeof window === 'string') return { kind: 'rolling', duration: parseDuration(window)! };
-  return { kind: 'calendar', unit: window.calendar, timezone: window.timezone ?? 'UTC' };
+  const timezone = window.timezone ?? 'UTC';
+  return { kind: 'calendar', unit: window.calendar, timezone, periodOf: calendarPeriods(window.calendar, timezone) };
 }
 
 function readAlerts(alerts: SloDefinition['alerts'], window: SloWindow): AlertPolicy {

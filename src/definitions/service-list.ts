@@ -8,7 +8,6 @@ import type { Found } from './found.ts';
 import { type Checked, checkDocument, mapping, text } from './schema.ts';
 import { isFault, readSelector } from './selector.ts';
 import { DEFAULT_SLICE, DEFAULTS, isSliced, MetricSchemas, readSli, type SliDefinition } from './sli.ts';
-import { unsupportedFeatures } from './supported.ts';
 
 /** The service list: `services:` with a few numbers each, and the metrics that everybody calls the same. */
 
@@ -90,7 +89,7 @@ export function readServiceList(document: DefinitionDocument): Found[] {
   return found;
 }
 
-/** The SLO of one key; null when something is wrong with it, or when this version does not keep it. */
+/** The SLO of one key; null when something is wrong with it. */
 function readKey(checked: Checked<ServiceList>, service: string, key: string): Slo | null {
   const { document } = checked;
   const path = ['services', service, key];
@@ -103,11 +102,6 @@ function readKey(checked: Checked<ServiceList>, service: string, key: string): S
   const metrics = filledMetrics(checked, wanted.metric, service);
   if (metrics === null || FORMS.id(service) !== null) return null;
   const slo = newSlo(service, wanted, readSli(wanted.sli(metrics))!);
-  const unsupported = unsupportedFeatures(slo)[0];
-  if (unsupported !== undefined) {
-    document.keyWarning(path, `${unsupported.name} are not kept by this version: ${slo.id} is left out`);
-    return null;
-  }
   const impossible = impossibleAlerts(slo.alerts, slo.errorBudget);
   if (impossible !== null) document.warning(path, impossible);
   return slo;
