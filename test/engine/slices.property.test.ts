@@ -3,10 +3,11 @@ import { expect, test } from 'vitest';
 import { duration } from '../../src/engine/duration.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import type { Aggregate, Sli, Slo } from '../../src/engine/slo.ts';
-import { feed } from '../support/feed.ts';
+import { feed, series } from '../support/feed.ts';
 import { bySeries, type JudgeSlice, NaiveSlices } from '../support/naive-slices.ts';
 import { anSlo, BAD, counter, TOTAL } from '../support/slo.ts';
 import { Counters, type Delivery, type SamplesOf, STORY, storyOf, type Taken } from '../support/story.ts';
+import { MIDNIGHT_MS } from '../support/time.ts';
 
 const SETTLE_MS = 5_000;
 const EMPTY = fc.constantFrom('ignore' as const, 'good' as const, 'bad' as const);
@@ -169,6 +170,26 @@ test('with timeslices budgeting a slice is good when its good share reaches the 
     }),
     { numRuns: 150 },
   );
+});
+
+test('a slice whose good share is exactly the target is good, one below it is bad', () => {
+  const sli: Sli = { kind: 'events', total: [TOTAL], given: 'bad', selectors: [BAD] };
+  const slo = sliced(sli, duration('1m'), 'ignore', { budgeting: 'timeslices', sliceTarget: 0.75 });
+  const slices = (good: number, bad: number): { good: number; bad: number } => {
+    const engine = new Engine([slo], { settleMs: 0 });
+    [0, 0, 1].forEach((factor, i) => {
+      const tMs = MIDNIGHT_MS + 30_000 * i;
+      const samples = [
+        { labels: series('200'), tMs, value: good * factor },
+        { labels: series('500'), tMs, value: bad * factor },
+      ];
+      feed(engine, samples, tMs);
+    });
+    const { events } = engine.state(slo.id, MIDNIGHT_MS + 60_000)!;
+    return { good: events.good, bad: events.bad };
+  };
+  expect(slices(75, 25)).toEqual({ good: 1, bad: 0 });
+  expect(slices(7499, 2501)).toEqual({ good: 0, bad: 1 });
 });
 
 test('with ratioTimeslices budgeting every slice weighs one, whatever happened in it', () => {

@@ -43,6 +43,10 @@ test('a new rhythm is learnt from two equal silences', () => {
   expect(heardAt(0, 15, 30, 330, 630).newbornAt(630)).toBe(true);
 });
 
+test('silences of very different length are no rhythm', () => {
+  expect(heardAt(0, 1_000_000, 1_000_015, 1_000_030, 1_000_630).newbornAt(1_000_630)).toBe(false);
+});
+
 test('a second report more than five minutes after the first is taken for a hole', () => {
   expect(heardAt(0, 300).newbornAt(300)).toBe(true);
   expect(heardAt(0, 301).newbornAt(301)).toBe(false);
