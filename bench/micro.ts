@@ -1,6 +1,6 @@
 import { Bench } from 'tinybench';
 import { SAMPLE_VALUE, SampleBatch } from '../src/engine/batch.ts';
-import { duration } from '../src/engine/duration.ts';
+import { duration, formatDuration } from '../src/engine/duration.ts';
 import { Engine } from '../src/engine/engine.ts';
 import { encodeLabels, labelSet } from '../src/engine/label-set.ts';
 import { Ring } from '../src/engine/ring.ts';
@@ -17,20 +17,28 @@ const START_MS = 1_767_225_600_000;
 const bench = new Bench({ time: options.smoke ? 5 : 500, warmupTime: options.smoke ? 1 : 100 });
 const EVENTS = 1_000;
 
-for (const text of ['5m', '90d']) {
-  const windowMs = duration(text).ms;
-  const ring = new Ring([windowMs]);
+// One ring, as an SLO of 90 days has it: reading the short window and the long one.
+const WINDOWS = ['5m', '30m', '1h', '2h', '6h', '1d', '3d', '90d'].map((text) => duration(text).ms);
+const ring = Ring.of(WINDOWS);
+let tMs = START_MS;
+for (; tMs < START_MS + WINDOWS.at(-1)!; tMs += 60_000) ring.add(tMs, 100, 1);
+const out = new Float64Array(2);
+for (const windowMs of [WINDOWS[0]!, WINDOWS.at(-1)!]) {
   const tier = ring.tierOf(windowMs);
-  const out = new Float64Array(2);
-  let tMs = START_MS;
-  bench.add(`add ${EVENTS} events, ${text} window`, () => {
-    for (let i = 0; i < EVENTS; i++) {
-      tMs += 15_000;
-      ring.add(tMs, 100, 1);
-    }
-  });
-  bench.add(`read ${EVENTS} sums, ${text} window`, () => {
+  bench.add(`read ${EVENTS} sums, ${formatDuration(windowMs)} window`, () => {
     for (let i = 0; i < EVENTS; i++) tier.read(tMs - i, windowMs, out, 0);
+  });
+}
+
+// A ring that only has the short window and one that only has the long one: adding to them.
+for (const windowMs of [WINDOWS[0]!, WINDOWS.at(-1)!]) {
+  const single = Ring.of([windowMs]);
+  let eventMs = START_MS;
+  bench.add(`add ${EVENTS} events, ${formatDuration(windowMs)} window`, () => {
+    for (let i = 0; i < EVENTS; i++) {
+      eventMs += 100;
+      single.add(eventMs, 100, 1);
+    }
   });
 }
 

@@ -1,5 +1,6 @@
 import { type LabelSet, labelValue } from './label-set.ts';
 import { type Group, Ledger, track } from './ledger.ts';
+import { RingBlocks } from './ring.ts';
 import type { Scope } from './scope.ts';
 import type { Slo } from './slo.ts';
 
@@ -17,6 +18,7 @@ export class Accounts {
   /** The SLO of each account, by index. */
   readonly sloOf: number[] = [];
   readonly entries: LedgerEntry[] = [];
+  readonly rings = new RingBlocks();
   readonly #slos: readonly Slo[];
   readonly #scopes: readonly Scope[];
   readonly #byAccount: { ledger: Ledger; bounds: boolean }[] = [];
@@ -68,7 +70,7 @@ export class Accounts {
   }
 
   #open(slo: number, group: Group | null): LedgerEntry {
-    const ledger = new Ledger(this.#slos[slo]!, group, this.#scopes[slo]!);
+    const ledger = new Ledger(this.#slos[slo]!, group, this.#scopes[slo]!, this.rings);
     const latency = this.#slos[slo]!.sli.kind === 'latency';
     const events = this.#account(slo, ledger, false);
     const entry = { slo, ledger, events, bounds: latency ? this.#account(slo, ledger, true) : -1 };

@@ -8,7 +8,7 @@ import { increaseOf, isCountable, type NativeHistogram, underThreshold } from '.
 import { IngestOutcome } from './outcome.ts';
 import { Replicas } from './replicas.ts';
 import { Scope, scopeOf } from './scope.ts';
-import { COUNTER, SeriesColumns, UNMATCHED } from './series-columns.ts';
+import { COUNTER, OTHER, SeriesColumns, UNMATCHED } from './series-columns.ts';
 import { SeriesTable } from './series-table.ts';
 import type { Slo } from './slo.ts';
 import { type EngineSave, readSnapshot, writeSnapshot } from './snapshot.ts';
@@ -136,6 +136,11 @@ export class Engine {
   /** As `register`, of label bytes that were written by `encodeLabels`: what the journal and snapshots hold. */
   registerCanonical(canonical: Uint8Array): number {
     return this.register(decodeLabels(canonical, 0, canonical.length), canonical);
+  }
+
+  /** Whether an SLO reads the native histograms of a series. */
+  wantsHistograms(id: number): boolean {
+    return this.#series.role[id] === OTHER && this.#wiring.othersOf(id).some(({ kind }) => kind === 'native');
   }
 
   #targetFor(job: string, instance: string): number {

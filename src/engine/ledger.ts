@@ -3,7 +3,7 @@ import { burnRate, exhaustedAtMs, goodRatio } from './burn-rate.ts';
 import type { Period } from './calendar.ts';
 import { MINUTE_MS } from './duration.ts';
 import { type PendingRow, PendingRows } from './pending.ts';
-import { slotMsFor } from './ring.ts';
+import { type RingBlocks, slotMsFor } from './ring.ts';
 import type { Scope } from './scope.ts';
 import { Slices, type SlicesSave } from './slices.ts';
 import type { BurnRateAlert, Slo } from './slo.ts';
@@ -22,6 +22,7 @@ export class Ledger {
   readonly slo: Slo;
   readonly group: Group | null;
   readonly scope: Scope;
+  readonly #rings: RingBlocks;
   readonly #tally: Tally;
   readonly #pending = new PendingRows();
   readonly #slices: Slices | null;
@@ -39,11 +40,12 @@ export class Ledger {
   #evaluatedMs = Number.NaN;
   #frozen = false;
 
-  constructor(slo: Slo, group: Group | null, scope: Scope) {
+  constructor(slo: Slo, group: Group | null, scope: Scope, rings: RingBlocks) {
     this.slo = slo;
     this.group = group;
     this.scope = scope;
-    this.#tally = new Tally(slo, windowsOf(slo));
+    this.#rings = rings;
+    this.#tally = new Tally(slo, windowsOf(slo), rings);
     this.#alertRules = slo.alerts.burnRateAlerts.map((rule) => ({
       rule,
       long: this.#tally.indexOf(rule.long.ms),
@@ -95,7 +97,7 @@ export class Ledger {
 
   /** How many of the events at `tMs` were good at the least and at the most. */
   postBounds(tMs: number, lower: number, upper: number): void {
-    this.#bounds ??= new Bounds(this.slo);
+    this.#bounds ??= new Bounds(this.slo, this.#rings);
     this.#bounds.post(tMs, lower, upper, this.#settledMs);
   }
 
@@ -283,7 +285,7 @@ export class Ledger {
     this.#tally.load(save.tally);
     this.#pending.load(save.pending);
     if (save.bounds !== null) {
-      this.#bounds = new Bounds(this.slo);
+      this.#bounds = new Bounds(this.slo, this.#rings);
       this.#bounds.load(save.bounds);
     }
     if (save.slices !== null) this.#slices?.load(save.slices);
@@ -332,8 +334,8 @@ class Bounds {
   readonly #tally: Tally;
   readonly #pending = new PendingRows();
 
-  constructor(slo: Slo) {
-    this.#tally = new Tally(slo, [{ ms: longestPeriodMs(slo.window), texts: [] }]);
+  constructor(slo: Slo, rings: RingBlocks) {
+    this.#tally = new Tally(slo, [{ ms: longestPeriodMs(slo.window), texts: [] }], rings);
   }
 
   post(tMs: number, lower: number, upper: number, settledMs: number): void {

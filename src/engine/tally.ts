@@ -1,5 +1,5 @@
 import { CalendarSum } from './calendar.ts';
-import { Ring, type Tier } from './ring.ts';
+import { Ring, type RingBlocks, type Tier } from './ring.ts';
 import type { Duration, Slo } from './slo.ts';
 import { longestPeriodMs, STANDARD_WINDOWS } from './windows.ts';
 
@@ -40,9 +40,9 @@ export class Tally {
   readonly #tiers: readonly Tier[];
   readonly #calendar: CalendarSum | null;
 
-  constructor(slo: Slo, windows: readonly Window[]) {
+  constructor(slo: Slo, windows: readonly Window[], rings: RingBlocks) {
     this.windows = windows;
-    this.#ring = new Ring(windows.map((window) => window.ms));
+    this.#ring = rings.allocate(windows.map((window) => window.ms));
     this.#tiers = windows.map((window) => this.#ring.tierOf(window.ms));
     this.sums = new Float64Array(2 * (windows.length + 1));
     if (slo.window.kind === 'rolling') {
@@ -61,7 +61,7 @@ export class Tally {
   }
 
   get byteLength(): number {
-    return this.#ring.buffer.byteLength;
+    return this.#ring.byteLength;
   }
 
   add(tMs: number, good: number, bad: number): void {
@@ -83,13 +83,12 @@ export class Tally {
   }
 
   save(): TallySave {
-    return { ring: this.#ring.buffer, calendar: this.#calendar?.save() ?? [] };
+    return { ring: this.#ring.save(), calendar: this.#calendar?.save() ?? [] };
   }
 
   load(save: TallySave): void {
-    const ring = new Ring(save.ring);
-    if (ring.hasLayoutOf(this.#ring)) this.#ring.copy(ring);
-    else this.#ring.absorb(ring);
+    const ring = Ring.from(save.ring);
+    this.#ring.load(ring);
     const calendar = this.#calendar;
     if (calendar === null || calendar.load(save.calendar)) return;
     // Another window than the one that was saved: what the slots know of the period is kept, to a slot at its beginning.

@@ -7,6 +7,7 @@ export interface IngestLimits {
   readonly labelsMax: number;
   readonly labelNameBytesMax: number;
   readonly labelValueBytesMax: number;
+  readonly histogramBucketsMax: number;
 }
 
 export const INGEST_LIMITS: IngestLimits = {
@@ -18,4 +19,6 @@ export const INGEST_LIMITS: IngestLimits = {
   labelsMax: 64,
   labelNameBytesMax: 1_024,
   labelValueBytesMax: 4_096,
+  // SDKs keep to 160.
+  histogramBucketsMax: 4_096,
 };

@@ -15,8 +15,20 @@ import { WireCursor } from './wire.ts';
 /** What ingest needs of the engine. */
 export interface SeriesResolver {
   readonly table: SeriesTable;
+  readonly replicas: {
+    /** The id of a replica of an HA pair, from 1 on; -1 when there are too many of them or of clusters. */
+    senderOf(cluster: string, replica: string): number;
+  };
   /** The id of the series with these labels, which is added to the table when it is new; -1 when that is full. */
   register(labels: LabelSet, canonicalBytes: Uint8Array): number;
+  /** Whether an SLO reads the native histograms of a series. */
+  wantsHistograms(seriesId: number): boolean;
+}
+
+/** The labels by which the two of an HA pair are told apart. A series with both of them loses that of the replica. */
+export interface HaLabels {
+  readonly clusterLabel: string;
+  readonly replicaLabel: string;
 }
 
 export interface LabelLimits {
@@ -35,14 +47,19 @@ export class NewSeries {
   readonly #resolver: SeriesResolver;
   readonly #limits: LabelLimits;
   readonly #rejections: Rejections;
+  readonly #ha: HaLabels | null;
   readonly #cursor = new WireCursor();
+  /** The sender of the last series that was resolved; 0 when it is none of an HA pair. */
+  sender = 0;
   #names: string[] = [];
   #values: string[] = [];
 
-  constructor(resolver: SeriesResolver, limits: LabelLimits, rejections: Rejections) {
+  /** `ha` is null when there is no election. */
+  constructor(resolver: SeriesResolver, limits: LabelLimits, rejections: Rejections, ha: HaLabels | null) {
     this.#resolver = resolver;
     this.#limits = limits;
     this.#rejections = rejections;
+    this.#ha = ha;
   }
 
   /**
@@ -52,22 +69,38 @@ export class NewSeries {
   resolve(bytes: Uint8Array, start: number, end: number, samples: number): number {
     const table = this.#resolver.table;
     // It may have been met a few series earlier in the same request.
-    const known = table.find(bytes, start, end);
-    if (known !== -1) return known;
+    const form = table.findForm(bytes, start, end);
+    this.sender = form === -1 ? 0 : table.formSender[form]!;
+    if (form !== -1) return table.seriesOf[form]!;
 
-    const canonical = this.#readLabels(bytes, start, end, samples);
+    let canonical = this.#readLabels(bytes, start, end, samples);
     if (canonical === null) return -1;
     const names = this.#names;
     const values = this.#values;
-    const labels = canonical ? { names, values } : labelSet(names.map((name, i) => [name, values[i]!] as const));
+    let labels: LabelSet = canonical ? { names, values } : labelSet(names.map((name, i) => [name, values[i]!] as const));
     const repeated = canonical ? null : repeatedName(names);
     if (repeated !== null)
       return this.#reject('duplicate_label', samples, `label ${JSON.stringify(repeated)} is repeated`);
     if (labelValue(labels, '__name__') === '') return this.#reject('missing_metric_name', samples, 'no metric name');
+    const sender = this.#senderOf(labels);
+    if (sender === -1) return this.#reject('ha_limit', samples, 'more clusters or replicas than are told apart');
+    if (sender !== 0) {
+      labels = without(labels, this.#ha!.replicaLabel);
+      canonical = false;
+    }
+    this.sender = sender;
     const id = this.#resolver.register(labels, canonical ? bytes.slice(start, end) : encodeLabels(labels));
     if (id === -1) return this.#reject('series_limit', samples, 'the limit of series is reached');
-    if (!table.matches(id, bytes, start, end)) table.alias(bytes, start, end, id);
+    if (!table.matches(id, bytes, start, end)) table.alias(bytes, start, end, id, sender);
     return id;
+  }
+
+  /** 0 when the series carries no labels of an HA pair, -1 when there are too many pairs. */
+  #senderOf(labels: LabelSet): number {
+    if (this.#ha === null) return 0;
+    const cluster = labelValue(labels, this.#ha.clusterLabel);
+    const replica = labelValue(labels, this.#ha.replicaLabel);
+    return cluster === '' || replica === '' ? 0 : this.#resolver.replicas.senderOf(cluster, replica);
   }
 
   /** Fills `#names` and `#values`. Whether the bytes are canonical as they stand, or null when the series was rejected. */
@@ -154,6 +187,11 @@ export class NewSeries {
     }
     return -1;
   }
+}
+
+function without({ names, values }: LabelSet, name: string): LabelSet {
+  const at = names.indexOf(name);
+  return { names: names.toSpliced(at, 1), values: values.toSpliced(at, 1) };
 }
 
 /** The text, or null when it is not UTF-8 or holds a NUL. Nothing is ever replaced: that would merge different series. */

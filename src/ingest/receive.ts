@@ -1,7 +1,7 @@
 import { SampleBatch } from '../engine/batch.ts';
 import { IngestError } from './errors.ts';
 import { INGEST_LIMITS, type IngestLimits } from './limits.ts';
-import type { SeriesResolver } from './new-series.ts';
+import type { HaLabels, SeriesResolver } from './new-series.ts';
 import { Rejections } from './rejections.ts';
 import { RemoteWrite1 } from './remote-write-1.ts';
 import { SnappyDecoder } from './snappy.ts';
@@ -10,10 +10,10 @@ import { SnappyDecoder } from './snappy.ts';
 export interface ReadResult {
   /** The samples of accepted series, in the order of the request. */
   batch: SampleBatch;
-  /** Series in the request, and native histograms in it, which are not read yet. */
+  /** Series in the request, and native histograms in it that no SLO wants. */
   seriesCount: number;
   histogramCount: number;
-  /** Samples of series that were rejected, by reason. */
+  /** Samples that were rejected, by reason. */
   readonly rejections: Rejections;
 }
 
@@ -28,11 +28,12 @@ export class RemoteWriteReceiver {
   readonly #reader: RemoteWrite1;
   readonly #result: ReadResult;
 
-  constructor(resolver: SeriesResolver, limits: Partial<IngestLimits> = {}) {
+  /** Without `ha` there is no election between replicas: every series is one of its own. */
+  constructor(resolver: SeriesResolver, limits: Partial<IngestLimits> = {}, ha: HaLabels | null = null) {
     this.#limits = { ...INGEST_LIMITS, ...limits };
     const rejections = new Rejections();
     this.#snappy = new SnappyDecoder(this.#limits.decodedBytesMax);
-    this.#reader = new RemoteWrite1(resolver, this.#limits, rejections);
+    this.#reader = new RemoteWrite1(resolver, this.#limits, rejections, ha);
     this.#result = { batch: new SampleBatch(BATCH_ROWS_INITIAL), seriesCount: 0, histogramCount: 0, rejections };
   }
 

@@ -1,4 +1,4 @@
-/** Series that cannot be used, while the rest of their request can. What is counted are their samples. */
+/** Series and samples that cannot be used, while the rest of their request can. What is counted are samples. */
 
 export type RejectionReason =
   | 'missing_metric_name'
@@ -6,7 +6,9 @@ export type RejectionReason =
   | 'empty_label_name'
   | 'invalid_utf8'
   | 'label_limit'
-  | 'series_limit';
+  | 'series_limit'
+  | 'ha_limit'
+  | 'invalid_histogram';
 
 const EXAMPLES_MAX = 5;
 const EXAMPLE_CHARACTERS_MAX = 200;
@@ -25,6 +27,8 @@ export class Rejections {
       invalid_utf8: 0,
       label_limit: 0,
       series_limit: 0,
+      ha_limit: 0,
+      invalid_histogram: 0,
     };
     this.examples = [];
   }

@@ -1,7 +1,9 @@
 import { SAMPLE_STALE, SAMPLE_VALUE, SampleBatch } from '../engine/batch.ts';
+import { decodeLabels, formatSeries } from '../engine/label-set.ts';
 import { IngestError } from './errors.ts';
+import { HistogramReader } from './histogram.ts';
 import type { IngestLimits } from './limits.ts';
-import { NewSeries, type SeriesResolver } from './new-series.ts';
+import { type HaLabels, NewSeries, type SeriesResolver } from './new-series.ts';
 import type { Rejections } from './rejections.ts';
 import { WireCursor } from './wire.ts';
 
@@ -36,18 +38,30 @@ const UNKNOWN_INITIAL = 1024;
 const UNKNOWN_KEPT_MAX = 16 * 1024;
 const GATHERED_KEPT_BYTES_MAX = 1024 * 1024;
 
+/** The native histograms of a series that is not known yet. */
+interface UnknownHistograms {
+  readonly seriesStart: number;
+  readonly seriesEnd: number;
+  readonly count: number;
+}
+
 export class RemoteWrite1 {
-  /** Of the last request: its series, and the native histograms in it, which are not read. */
+  /** Of the last request: its series, and the native histograms in it that no SLO wants. */
   seriesCount: number;
   histogramCount: number;
 
   readonly #resolver: SeriesResolver;
   readonly #limits: IngestLimits;
+  readonly #rejections: Rejections;
   readonly #newSeries: NewSeries;
   readonly #cursor: WireCursor;
+  readonly #histogram: HistogramReader;
   #batch: SampleBatch;
   /** The form that was read last, from request to request; -1 after an unknown series. */
   #previousForm: number;
+  /** Who sends the rows from `#senderRow` on; written into the batch when another one begins. */
+  #sender: number;
+  #senderRow: number;
   /** By unknown series: where its label bytes are, whether in `#gathered`, and the rows that wait for it. */
   #unknownStart: Int32Array;
   #unknownEnd: Int32Array;
@@ -55,25 +69,34 @@ export class RemoteWrite1 {
   #unknownFirstRow: Int32Array;
   #unknownEndRow: Int32Array;
   #unknownCount: number;
+  /** By unknown series, where it has any. */
+  readonly #unknownHistograms: Map<number, UnknownHistograms>;
+  #unknownHistogramCount: number;
   /** Label fields that had other fields between them, brought together. */
   #gathered: Uint8Array;
   #gatheredLength: number;
 
-  constructor(resolver: SeriesResolver, limits: IngestLimits, rejections: Rejections) {
+  constructor(resolver: SeriesResolver, limits: IngestLimits, rejections: Rejections, ha: HaLabels | null = null) {
     this.seriesCount = 0;
     this.histogramCount = 0;
     this.#resolver = resolver;
     this.#limits = limits;
-    this.#newSeries = new NewSeries(resolver, limits, rejections);
+    this.#rejections = rejections;
+    this.#newSeries = new NewSeries(resolver, limits, rejections, ha);
     this.#cursor = new WireCursor();
+    this.#histogram = new HistogramReader(limits.histogramBucketsMax);
     this.#batch = new SampleBatch(0);
     this.#previousForm = -1;
+    this.#sender = 0;
+    this.#senderRow = 0;
     this.#unknownStart = new Int32Array(UNKNOWN_INITIAL);
     this.#unknownEnd = new Int32Array(UNKNOWN_INITIAL);
     this.#unknownInGathered = new Uint8Array(UNKNOWN_INITIAL);
     this.#unknownFirstRow = new Int32Array(UNKNOWN_INITIAL);
     this.#unknownEndRow = new Int32Array(UNKNOWN_INITIAL);
     this.#unknownCount = 0;
+    this.#unknownHistograms = new Map();
+    this.#unknownHistogramCount = 0;
     this.#gathered = new Uint8Array(1024);
     this.#gatheredLength = 0;
   }
@@ -87,17 +110,26 @@ export class RemoteWrite1 {
     this.seriesCount = 0;
     this.histogramCount = 0;
     this.#batch = batch;
+    this.#sender = 0;
+    this.#senderRow = 0;
     this.#unknownCount = 0;
+    this.#unknownHistograms.clear();
+    this.#unknownHistogramCount = 0;
     this.#gatheredLength = 0;
     // The engine may have been replaced since, with a smaller table.
     if (this.#previousForm >= this.#resolver.table.formCount) this.#previousForm = -1;
     this.#walk(bytes, view, end);
-    if (this.#unknownCount > 0) this.#resolveUnknown(bytes);
+    if (batch.hasSenders) batch.senders.fill(this.#sender, this.#senderRow, batch.length);
+    const { samplesPerRequestMax } = this.#limits;
+    if (batch.length + this.#unknownHistogramCount > samplesPerRequestMax) {
+      tooMany('too_many_samples', 'samples', samplesPerRequestMax);
+    }
+    if (this.#unknownCount > 0) this.#resolveUnknown(bytes, view);
     this.#trim();
   }
 
   #walk(bytes: Uint8Array, view: DataView, end: number): void {
-    const { arena, arenaWords, formStart, formLength, seriesOf, successor } = this.#resolver.table;
+    const { arena, arenaWords, formStart, formLength, seriesOf, formSender, successor } = this.#resolver.table;
     const { seriesPerRequestMax, samplesPerRequestMax } = this.#limits;
     const batch = this.#batch;
     const cursor = this.#cursor;
@@ -105,6 +137,7 @@ export class RemoteWrite1 {
     let rowsMax = Math.min(seriesIds.length, samplesPerRequestMax);
     let row = 0;
     let previous = this.#previousForm;
+    let sender = 0;
     let series = 0;
     let at = 0;
     while (at < end) {
@@ -187,6 +220,10 @@ export class RemoteWrite1 {
         }
       }
       if (rowEnd !== -1) {
+        if (formSender[form] !== sender) {
+          sender = formSender[form]!;
+          this.#changeSender(row, sender);
+        }
         row = rowEnd;
         previous = form;
       } else {
@@ -194,6 +231,7 @@ export class RemoteWrite1 {
         this.#previousForm = previous;
         this.#readSeries(bytes, view, start, seriesEnd);
         previous = this.#previousForm;
+        sender = this.#sender;
         row = batch.length;
         ({ seriesIds, timestampsMs, values, kinds } = batch);
         rowsMax = Math.min(seriesIds.length, samplesPerRequestMax);
@@ -204,6 +242,15 @@ export class RemoteWrite1 {
     this.seriesCount = series;
   }
 
+  /** The rows from this one on come from another sender. */
+  #changeSender(row: number, sender: number): void {
+    const batch = this.#batch;
+    batch.senders.fill(this.#sender, this.#senderRow, row);
+    batch.hasSenders = true;
+    this.#sender = sender;
+    this.#senderRow = row;
+  }
+
   /** Any legal layout of a series. */
   #readSeries(bytes: Uint8Array, view: DataView, start: number, end: number): void {
     const batch = this.#batch;
@@ -212,6 +259,7 @@ export class RemoteWrite1 {
     let labelsStart = start;
     let labelsEnd = start;
     let together = true;
+    let histograms = 0;
     cursor.reset(bytes, start, end);
     while (cursor.position < end) {
       const fieldStart = cursor.position;
@@ -224,7 +272,7 @@ export class RemoteWrite1 {
       } else if (tag === SAMPLES_TAG) {
         this.#readSample(view);
       } else {
-        if (tag === HISTOGRAMS_TAG) this.histogramCount++;
+        if (tag === HISTOGRAMS_TAG) histograms++;
         cursor.skip(tag);
       }
     }
@@ -241,14 +289,21 @@ export class RemoteWrite1 {
       if (this.#previousForm !== -1) table.successor[this.#previousForm] = form;
       this.#previousForm = form;
       const id = table.seriesOf[form]!;
+      const sender = table.formSender[form]!;
+      if (sender !== this.#sender) this.#changeSender(firstRow, sender);
       for (let row = firstRow; row < batch.length; row++) batch.seriesIds[row] = id;
+      if (histograms > 0) this.#addHistograms(bytes, view, start, end, id, histograms);
       return;
     }
     // Label bytes that are known were checked when they were met.
-    this.#checkLabels(bytes, start, end);
+    this.#checkUnknown(bytes, view, start, end);
     this.#previousForm = -1;
-    if (batch.length === firstRow) return;
+    if (batch.length === firstRow && histograms === 0) return;
     if (!together) this.#gatheredLength = labelsEnd;
+    if (histograms > 0) {
+      this.#unknownHistograms.set(this.#unknownCount, { seriesStart: start, seriesEnd: end, count: histograms });
+      this.#unknownHistogramCount += histograms;
+    }
     this.#addUnknown(labelsStart, labelsEnd, together ? 0 : 1, firstRow, batch.length);
   }
 
@@ -287,6 +342,52 @@ export class RemoteWrite1 {
     batch.length = row + 1;
   }
 
+  /** Reads the native histograms of a series into rows, if an SLO wants them. */
+  #addHistograms(bytes: Uint8Array, view: DataView, start: number, end: number, id: number, count: number): void {
+    if (!this.#resolver.wantsHistograms(id)) {
+      this.histogramCount += count;
+      return;
+    }
+    const batch = this.#batch;
+    const cursor = this.#cursor;
+    const histogram = this.#histogram;
+    cursor.reset(bytes, start, end);
+    while (cursor.position < end) {
+      const tag = cursor.tag();
+      if (tag !== HISTOGRAMS_TAG) {
+        cursor.skip(tag);
+        continue;
+      }
+      this.#scanHistogram(view);
+      this.#reserveRow(batch.length);
+      if (histogram.isStale) {
+        batch.push(id, histogram.timestampMs, Number.NaN, SAMPLE_STALE);
+        continue;
+      }
+      const built = histogram.build();
+      if (built !== null) batch.pushHistogram(id, histogram.timestampMs, built, 0);
+      else this.#rejectHistogram(id);
+    }
+  }
+
+  /** Reads a histogram message at the cursor. */
+  #scanHistogram(view: DataView): void {
+    const cursor = this.#cursor;
+    const seriesEnd = cursor.end;
+    const length = cursor.length();
+    cursor.end = cursor.position + length;
+    this.#histogram.scan(cursor, view);
+    cursor.end = seriesEnd;
+  }
+
+  #rejectHistogram(id: number): void {
+    const rejections = this.#rejections;
+    rejections.samples.invalid_histogram++;
+    if (!rejections.wantsExample) return;
+    const labels = this.#resolver.table.labelBytes(id);
+    rejections.addExample(`${this.#histogram.problem}: ${formatSeries(decodeLabels(labels, 0, labels.length))}`);
+  }
+
   #reserveRow(row: number): void {
     const { samplesPerRequestMax } = this.#limits;
     if (row >= samplesPerRequestMax) tooMany('too_many_samples', 'samples', samplesPerRequestMax);
@@ -315,12 +416,16 @@ export class RemoteWrite1 {
     return to;
   }
 
-  /** Looks into the labels of a series, whose fields are known to be well-formed. */
-  #checkLabels(bytes: Uint8Array, start: number, end: number): void {
+  /** Looks into the labels and histograms of a series, whose fields are known to be well-formed. */
+  #checkUnknown(bytes: Uint8Array, view: DataView, start: number, end: number): void {
     const cursor = this.#cursor;
     cursor.reset(bytes, start, end);
     while (cursor.position < end) {
       const tag = cursor.tag();
+      if (tag === HISTOGRAMS_TAG) {
+        this.#scanHistogram(view);
+        continue;
+      }
       if (tag !== LABELS_TAG) {
         cursor.skip(tag);
         continue;
@@ -357,33 +462,49 @@ export class RemoteWrite1 {
   }
 
   /** Meets the unknown series in their order and gives their rows an id; rows of rejected ones are taken out. */
-  #resolveUnknown(bytes: Uint8Array): void {
-    const { seriesIds, timestampsMs, values, kinds } = this.#batch;
+  #resolveUnknown(bytes: Uint8Array, view: DataView): void {
+    const batch = this.#batch;
     let rejected = false;
     for (let i = 0; i < this.#unknownCount; i++) {
       const firstRow = this.#unknownFirstRow[i]!;
       const endRow = this.#unknownEndRow[i]!;
       const source = this.#unknownInGathered[i] === 1 ? this.#gathered : bytes;
-      const id = this.#newSeries.resolve(source, this.#unknownStart[i]!, this.#unknownEnd[i]!, endRow - firstRow);
-      if (id === REJECTED) rejected = true;
-      for (let row = firstRow; row < endRow; row++) seriesIds[row] = id;
+      const histograms = this.#unknownHistograms.get(i);
+      const samples = endRow - firstRow + (histograms?.count ?? 0);
+      const id = this.#newSeries.resolve(source, this.#unknownStart[i]!, this.#unknownEnd[i]!, samples);
+      for (let row = firstRow; row < endRow; row++) batch.seriesIds[row] = id;
+      if (id === REJECTED) {
+        rejected = true;
+        continue;
+      }
+      this.#setSender(firstRow, endRow, this.#newSeries.sender);
+      if (histograms === undefined) continue;
+      // Behind all others: the order of rows means something within a series only.
+      const firstHistogram = batch.length;
+      this.#addHistograms(bytes, view, histograms.seriesStart, histograms.seriesEnd, id, histograms.count);
+      this.#setSender(firstHistogram, batch.length, this.#newSeries.sender);
     }
     if (!rejected) return;
     let kept = 0;
-    for (let row = 0; row < this.#batch.length; row++) {
-      if (seriesIds[row] === REJECTED) continue;
-      seriesIds[kept] = seriesIds[row]!;
-      timestampsMs[kept] = timestampsMs[row]!;
-      values[kept] = values[row]!;
-      kinds[kept] = kinds[row]!;
-      kept++;
+    for (let row = 0; row < batch.length; row++) {
+      if (batch.seriesIds[row] !== REJECTED) batch.move(row, kept++);
     }
-    this.#batch.length = kept;
+    batch.length = kept;
+  }
+
+  #setSender(firstRow: number, endRow: number, sender: number): void {
+    const batch = this.#batch;
+    if (sender !== 0 && !batch.hasSenders) {
+      batch.hasSenders = true;
+      batch.senders.fill(0, 0, batch.length);
+    }
+    if (batch.hasSenders) batch.senders.fill(sender, firstRow, endRow);
   }
 
   /** A giant request must not hold its memory for ever. */
   #trim(): void {
     this.#unknownCount = 0;
+    this.#unknownHistograms.clear();
     if (this.#unknownStart.length > UNKNOWN_KEPT_MAX) this.#resizeUnknown(UNKNOWN_INITIAL);
     if (this.#gathered.length > GATHERED_KEPT_BYTES_MAX) this.#gathered = new Uint8Array(1024);
   }
