@@ -14,15 +14,20 @@ const SEVEREST_FIRST: readonly VerdictName[] = ['block', 'unknown', 'warn', 'all
 
 /**
  * The verdict without a policy: blocked when any SLO is exhausted or pages, unknown when one has no data, warned when any is at
- * risk. `states` are those of the SLOs the question is about.
+ * risk. `states` are those of the SLOs the question is about, `groupless` the ids of those of them that are grouped and have no
+ * group yet.
  */
-export function builtInVerdict(service: string, states: readonly SloState[]): Verdict {
-  if (states.length === 0) {
+export function builtInVerdict(
+  service: string,
+  states: readonly SloState[],
+  groupless: readonly string[] = [],
+): Verdict {
+  if (states.length === 0 && groupless.length === 0) {
     return unknownVerdict(service, `service "${service}" has no such SLO`);
   }
-  const judgements = states.map(judge);
+  const judgements = [...states.map(judge), ...groupless.map((id) => unheard(id, null))];
   const verdict = SEVEREST_FIRST.find((name) => judgements.some((judgement) => judgement.verdict === name))!;
-  const asOf = states.map((state) => state.asOf);
+  const asOf = [...states.map((state) => state.asOf), ...groupless.map(() => null)];
   return {
     verdict,
     ok: verdict === 'allow' || verdict === 'warn',
@@ -38,13 +43,15 @@ export function unknownVerdict(service: Slo['service'], reason: string): Verdict
   return { verdict: 'unknown', ok: false, asOf: null, service, reasons: [reason], checks: [] };
 }
 
+function unheard(slo: string, asOf: string | null): Judgement {
+  const reason = asOf === null ? 'nothing was ever received for it' : `no data since ${asOf}`;
+  return { verdict: 'unknown', reason: `${slo}: ${reason}`, checks: [] };
+}
+
 function judge(state: SloState): Judgement {
   const slo = sloText(state);
   const { remaining } = state.errorBudget;
-  if (state.state === 'no_data' || remaining === null) {
-    const reason = state.asOf === null ? 'nothing was ever received for it' : `no data since ${state.asOf}`;
-    return { verdict: 'unknown', reason: `${slo}: ${reason}`, checks: [] };
-  }
+  if (state.state === 'no_data' || remaining === null) return unheard(slo, state.asOf);
   const firing = state.alerts.filter((alert) => alert.state === 'firing');
   const paging = firing.filter((alert) => isPaging(alert.severity));
   const checks: GateCheck[] = [

@@ -126,7 +126,8 @@ export function downscale(histogram: NativeHistogram, schema: number): NativeHis
   return { ...histogram, schema, positive: merge(histogram.positive), negative: merge(histogram.negative) };
 }
 
-function withZeroThreshold(histogram: NativeHistogram, zeroThreshold: number): NativeHistogram {
+/** Takes what lies below the threshold into the zero bucket. */
+export function withZeroThreshold(histogram: NativeHistogram, zeroThreshold: number): NativeHistogram {
   if (zeroThreshold <= histogram.zeroThreshold) return histogram;
   let { zeroCount } = histogram;
   const outside = (buckets: readonly Bucket[]): Bucket[] =>

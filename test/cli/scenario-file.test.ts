@@ -17,6 +17,9 @@ tests:
         sli: 1
 `;
 
+const PARTS =
+  'schema, sum, count, z_bucket, z_bucket_w, buckets, offset, n_buckets, n_offset, custom_values, counter_reset_hint';
+
 const load: LoadDefinitions = () => ({ slos: [anSlo()], problems: [], missing: [] });
 
 function read(text: string): ScenarioFile {
@@ -50,6 +53,9 @@ test('a small scenario is read with every default', () => {
           runs: [{ kind: 'value', count: 11, first: 0, step: 1 }],
           intervalMs: 15_000,
           delayMs: 0,
+          startMs: null,
+          delta: false,
+          sender: null,
         },
       ],
       actions: [],
@@ -191,8 +197,8 @@ test('notations are refused at the offending character', () => {
   );
   refuses(
     "'0+1x10'",
-    '0 {{}}',
-    '7:19: tests[0].input_series[0].values: native histograms are not supported by this version',
+    "'0 {{sum:1 bucket:[1]}}'",
+    `7:28: tests[0].input_series[0].values: must be a part of a histogram (${PARTS}) or }}, got ${shown('bucket:[1')}`,
   );
   refuses(
     '{job="api"}',
@@ -214,19 +220,69 @@ test('the same series twice is refused', () => {
   refuses("'0+1x10'", twice, '8:9: tests[0].input_series[1]: the same series is given twice');
 });
 
-test('what this version cannot do is said', () => {
-  const unsupported = (key: string): string => `${key} is not supported by this version`;
+test('a gate policy is refused', () => {
+  refuses(
+    'sli: 1',
+    'policy: gate.yml',
+    '11:17: tests[0].expect[0].policy: a gate policy is not supported by this version',
+  );
+});
+
+test('the start of a series is a time, or a duration since the start of the test', () => {
+  const startMs = Date.UTC(2026, 0, 1);
+  const f = (text: string, expected: number): void => {
+    const { scenario, problems } = read(GOOD.replace("'0+1x10'", `1\n        start_time: ${text}`));
+    expect(problems, text).toEqual([]);
+    expect(scenario!.tests[0]!.series[0]!.startMs, text).toBe(expected);
+  };
+  f('10m', startMs + 600_000);
+  f('0s', startMs);
+  f('-1h30m', startMs - 5_400_000);
+  f('2025-12-31T23:59:59.5Z', startMs - 500);
   refuses(
     "'0+1x10'",
-    '1\n        start_time: 1m',
-    `8:21: tests[0].input_series[0].start_time: ${unsupported('start_time')}`,
+    '1\n        start_time: soon',
+    '8:21: tests[0].input_series[0].start_time: must be a time such as 2026-01-01T00:00:00Z or a duration since the start ' +
+      `such as 10m or -1h, got ${shown('soon')}`,
+  );
+});
+
+test('the values of a series are cumulative, or increments as they stand', () => {
+  const deltaOf = (text: string): boolean =>
+    read(GOOD.replace("'0+1x10'", `1\n        temporality: ${text}`)).scenario!.tests[0]!.series[0]!.delta;
+  expect([deltaOf('delta'), deltaOf('cumulative')]).toEqual([true, false]);
+  refuses(
+    "'0+1x10'",
+    '1\n        temporality: rate',
+    `8:22: tests[0].input_series[0].temporality: must be cumulative or delta, got ${shown('rate')}`,
   );
   refuses(
     "'0+1x10'",
-    '1\n        temporality: delta',
-    `8:22: tests[0].input_series[0].temporality: ${unsupported('temporality')}`,
+    "'{{count:1}}'\n        temporality: delta",
+    '7:17: tests[0].input_series[0].values: a native histogram is cumulative: leave temporality out',
   );
-  refuses('sli: 1', 'policy: gate.yml', `11:17: tests[0].expect[0].policy: ${unsupported('a gate policy')}`);
+});
+
+test('a series of an HA pair loses the label of its replica, and is there once a replica', () => {
+  const series = (labels: string): string => `      - {series: 'requests{job="api",${labels}}', values: 1}\n`;
+  const withSeries = (...labels: string[]): ScenarioFile =>
+    read(GOOD.replace('    expect:', `${labels.map(series).join('')}    expect:`));
+  const pair = ['cluster="eu",__replica__="a"', 'cluster="eu",__replica__="b"', 'cluster="eu"', '__replica__="a"'];
+  const { scenario, problems } = withSeries(...pair);
+  expect(problems).toEqual([]);
+  expect(scenario!.tests[0]!.series.slice(1).map(({ labels, sender }) => [labels.slice(2), sender])).toEqual([
+    [[['cluster', 'eu']], { cluster: 'eu', replica: 'a' }],
+    [[['cluster', 'eu']], { cluster: 'eu', replica: 'b' }],
+    [[['cluster', 'eu']], null],
+    [[['__replica__', 'a']], null],
+  ]);
+  expect(withSeries(pair[0]!, pair[0]!).problems.map(({ message }) => message)).toEqual([
+    'the same series is given twice',
+  ]);
+  const many = Array.from({ length: 17 }, (_, i) => `cluster="eu",__replica__="${i}"`);
+  expect(withSeries(...many).problems.map(({ message }) => message)).toEqual([
+    'is of more HA clusters, or replicas of one, than are told apart',
+  ]);
 });
 
 test('problems of the definitions are problems of the scenario', () => {

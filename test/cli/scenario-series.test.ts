@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { NotationError } from '../../src/cli/test/number-notation.ts';
 import { readSeriesName } from '../../src/cli/test/series-name.ts';
-import { NotationError } from '../../src/cli/test/series-values.ts';
 import { shown } from '../../src/definitions/problem.ts';
 
 function reads(text: string, expected: Record<string, string>): void {

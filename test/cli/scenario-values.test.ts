@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { NotationError, readSeriesValues, ValueCursor } from '../../src/cli/test/series-values.ts';
+import { NotationError } from '../../src/cli/test/number-notation.ts';
+import { readSeriesValues, ValueCursor } from '../../src/cli/test/series-values.ts';
 import { shown } from '../../src/definitions/problem.ts';
 
 /** Every interval's content; promtool 2.42 reads each of these texts in the same way. */
@@ -77,6 +78,6 @@ test('what promtool refuses is refused at the offending character', () => {
   refuses('1e400', 'the number 1e400 is out of range', 0);
 });
 
-test('native histograms are recognised and refused', () => {
-  refuses('1 {{schema:1 sum:3}}', 'native histograms are not supported by this version', 2);
+test('numbers and histograms stand side by side', () => {
+  reads('1 {{count:2}} _ {{ }}x1 stale 3', 1, 'histogram', 'omitted', 'histogram', 'histogram', 'stale', 3);
 });

@@ -22,6 +22,23 @@ export function differences(
   return found;
 }
 
+/**
+ * Where there is no state to compare with, `why` says so, unless nothing more is expected than a verdict of the gate, or that
+ * fields are absent and nothing is there to have them.
+ */
+export function differencesWithoutState(
+  { fields, alerts }: Expectation,
+  why: string,
+  isAbsent: boolean,
+  verdict: VerdictName,
+): string[] {
+  const { gate, ...others } = fields;
+  const found: string[] = [];
+  if (alerts !== null || Object.values(others).some((expected) => !(isAbsent && expected === ABSENT))) found.push(why);
+  if (gate !== undefined) compare('gate', gate, verdict, 0, found);
+  return found;
+}
+
 /** A field by the file's name for it: keys of labels and windows as they stand, all others in snake case. */
 function field(of: object, name: string): unknown {
   const fields = of as Readonly<Record<string, unknown>>;

@@ -1,9 +1,11 @@
 import { readDocuments } from '../../definitions/document.ts';
 import { type Problem, shown, sortProblems } from '../../definitions/problem.ts';
 import { parseDuration } from '../../engine/duration.ts';
-import type { Duration, Slo } from '../../engine/slo.ts';
+import { Replicas } from '../../engine/replicas.ts';
+import type { CalendarUnit, Duration, Slo } from '../../engine/slo.ts';
 import type { AlertStateName, SloHealth, VerdictName } from '../../engine/state.ts';
 import { FieldReader, type Fields, type Value } from './fields.ts';
+import { NotationError } from './number-notation.ts';
 import {
   ABSENT,
   type Action,
@@ -14,8 +16,8 @@ import {
   type Scenario,
   type ScenarioTest,
 } from './scenario.ts';
-import { readSeriesName } from './series-name.ts';
-import { NotationError, readSeriesValues } from './series-values.ts';
+import { type LabelPair, readSeriesName } from './series-name.ts';
+import { readSeriesValues } from './series-values.ts';
 
 /** Reads scenario files. Whatever is wrong is a problem with its position; a file with a problem gives no scenario. */
 
@@ -50,13 +52,20 @@ type Shapes = Readonly<Record<string, Shape>>;
 /** A map whose keys are the user's: windows, label names. */
 interface MapShape {
   readonly each: Shape;
-  readonly durations: boolean;
+  readonly windows: boolean;
 }
 
-const BURN_RATES: Shape = { each: 'number', durations: true };
+const BURN_RATES: Shape = { each: 'number', windows: true };
 const HEALTH: readonly SloHealth[] = ['healthy', 'at_risk', 'exhausted', 'no_data'];
 const VERDICTS: readonly VerdictName[] = ['allow', 'warn', 'block', 'unknown'];
 const ALERT_STATES: readonly AlertStateName[] = ['pending', 'firing'];
+const TEMPORALITIES = ['cumulative', 'delta'];
+/** A calendar window's burn rate goes by the name of its unit. */
+const CALENDAR_WINDOWS: readonly string[] = ['week', 'month', 'quarter', 'year'] satisfies CalendarUnit[];
+
+/** The labels by which a sender of an HA pair is known. */
+const CLUSTER_LABEL = 'cluster';
+const REPLICA_LABEL = '__replica__';
 
 /** The fields of SloState in snake case, and three short names. */
 const FIELDS: Shapes = {
@@ -64,7 +73,7 @@ const FIELDS: Shapes = {
   service: 'text',
   name: 'text',
   owner: 'text',
-  labels: { each: 'text', durations: false },
+  labels: { each: 'text', windows: false },
   description: 'text',
   runbook: 'text',
   sli_kind: 'text',
@@ -80,6 +89,7 @@ const FIELDS: Shapes = {
     keys: {
       remaining: 'number',
       consumed: 'number',
+      remaining_of_projected: 'number',
       allowed_bad: 'number',
       remaining_bad: 'number',
       exhausted_at: 'time',
@@ -118,6 +128,8 @@ class ScenarioReader {
   sloIds: Set<string> | null = new Set();
   evaluationIntervalMs = DEFAULT_EVALUATION_INTERVAL_MS;
   tolerance = DEFAULT_TOLERANCE;
+  /** Of the test that is read, to know when there are too many. */
+  replicas = new Replicas(0);
 
   constructor(file: FieldReader, load: LoadDefinitions) {
     this.file = file;
@@ -176,7 +188,8 @@ class ScenarioReader {
     const startMs = this.#start(test);
     const intervalMs = this.#positive(test, 'interval', this.evaluationIntervalMs);
     const inputs = this.#list(test, 'input_series');
-    const series = this.#inUse(inputs, (item) => this.#series(item, intervalMs));
+    this.replicas = new Replicas(0);
+    const series = this.#inUse(inputs, (item) => this.#series(item, intervalMs, startMs));
     this.#refuseRepeated(inputs, series);
     const actions = this.#inUse(this.#list(test, 'actions'), (item) => this.#action(item, startMs));
     const expect = file.required(test, 'expect');
@@ -198,19 +211,43 @@ class ScenarioReader {
     return value === undefined ? DEFAULT_START_MS : (this.#time(value)?.getTime() ?? DEFAULT_START_MS);
   }
 
-  #series(value: Value, testIntervalMs: number): InputSeries | null {
+  #series(value: Value, testIntervalMs: number, testStartMs: number): InputSeries | null {
     const { file } = this;
     const fields = file.fields(value, SERIES_KEYS);
     if (fields === null) return null;
-    for (const name of ['start_time', 'temporality']) {
-      const present = fields.get(name);
-      if (present !== undefined) file.fail(present, `${name} is not supported by this version`);
-    }
-    const labels = this.#notation(file.required(fields, 'series'), readSeriesName);
-    const runs = this.#notation(file.required(fields, 'values'), readSeriesValues);
+    const name = file.required(fields, 'series');
+    const named = this.#notation(name, readSeriesName);
+    const values = file.required(fields, 'values');
+    const runs = this.#notation(values, readSeriesValues);
     const intervalMs = this.#positive(fields, 'interval', testIntervalMs);
     const delayMs = this.#notNegative(fields, 'delay', 0);
-    return labels === null || runs === null ? null : { labels, runs, intervalMs, delayMs };
+    const startTime = fields.get('start_time');
+    const startMs = startTime === undefined ? null : this.#startTime(startTime, testStartMs);
+    const temporality = fields.get('temporality');
+    const delta = temporality !== undefined && file.oneOf(temporality, TEMPORALITIES) === 'delta';
+    if (values !== null && delta && runs?.some(({ kind }) => kind === 'histogram')) {
+      file.fail(values, 'a native histogram is cumulative: leave temporality out');
+    }
+    if (named === null || runs === null) return null;
+    const { labels, sender } = senderOf(named);
+    if (sender !== null && this.replicas.senderOf(sender.cluster, sender.replica) === -1) {
+      file.fail(name!, 'is of more HA clusters, or replicas of one, than are told apart');
+    }
+    return { labels, runs, intervalMs, delayMs, startMs, delta, sender };
+  }
+
+  /** A time, or a duration since the start of the test; with a minus before it. */
+  #startTime(value: Value, testStartMs: number): number | null {
+    const text = this.file.text(value);
+    if (text === null) return null;
+    const since = parseDuration(text.replace(/^-/, ''));
+    if (since !== null) return testStartMs + (text.startsWith('-') ? -since.ms : since.ms);
+    const ms = timeOf(text);
+    if (!Number.isNaN(ms)) return ms;
+    return this.file.fail(
+      value,
+      `must be a time such as 2026-01-01T00:00:00Z or a duration since the start such as 10m or -1h, got ${shown(text)}`,
+    );
   }
 
   /** Text in a notation of its own, whose errors say at which character. */
@@ -229,8 +266,8 @@ class ScenarioReader {
   #refuseRepeated(inputs: readonly Value[], series: readonly InputSeries[]): void {
     if (inputs.length !== series.length) return;
     const seen = new Set<string>();
-    series.forEach(({ labels }, i) => {
-      const key = JSON.stringify(labels.filter(([, value]) => value !== '').sort());
+    series.forEach(({ labels, sender }, i) => {
+      const key = JSON.stringify([labels.filter(([, value]) => value !== '').sort(), sender]);
       if (seen.has(key)) this.file.fail(inputs[i]!, 'the same series is given twice');
       seen.add(key);
     });
@@ -321,7 +358,7 @@ class ScenarioReader {
       const itemShape = 'keys' in shape ? shape.keys[name] : shape.each;
       // An unknown key: a problem already.
       if (itemShape === undefined) continue;
-      if ('each' in shape && shape.durations && parseDuration(name) === null) {
+      if ('each' in shape && shape.windows && parseDuration(name) === null && !CALENDAR_WINDOWS.includes(name)) {
         this.file.document.keyError(item.path, `must be a window such as 5m, got ${shown(name)}`);
       }
       map[name] = this.#expected(item, itemShape);
@@ -337,9 +374,7 @@ class ScenarioReader {
   #time(value: Value): Date | null {
     const text = this.file.text(value);
     if (text === null) return null;
-    const ms = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?(Z|[+-]\d\d:\d\d)$/.test(text)
-      ? Date.parse(text)
-      : Number.NaN;
+    const ms = timeOf(text);
     if (!Number.isNaN(ms)) return new Date(ms);
     return this.file.fail(value, `must be a time such as 2026-01-01T00:00:00Z, got ${shown(text)}`);
   }
@@ -374,4 +409,19 @@ class ScenarioReader {
   #inUse<T>(items: readonly Value[], read: (item: Value) => T | null): T[] {
     return items.map(read).filter((item): item is NonNullable<typeof item> => item !== null);
   }
+}
+
+/** RFC 3339, Unix milliseconds; NaN when the text is no such time. */
+function timeOf(text: string): number {
+  const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?(Z|[+-]\d\d:\d\d)$/.test(text);
+  return isTime ? Date.parse(text) : Number.NaN;
+}
+
+/** A series with the labels of an HA pair is sent by one of it, and loses the label that says by which. */
+function senderOf(labels: readonly LabelPair[]): Pick<InputSeries, 'labels' | 'sender'> {
+  const label = (wanted: string): string => labels.find(([name]) => name === wanted)?.[1] ?? '';
+  const cluster = label(CLUSTER_LABEL);
+  const replica = label(REPLICA_LABEL);
+  if (cluster === '' || replica === '') return { labels, sender: null };
+  return { labels: labels.filter(([name]) => name !== REPLICA_LABEL), sender: { cluster, replica } };
 }

@@ -5,11 +5,18 @@ import type { ValueRun } from './series-values.ts';
 /** What a scenario file says, once it has been read: plain data, times in Unix milliseconds. */
 
 export interface InputSeries {
+  /** Without the label of its replica. */
   readonly labels: readonly LabelPair[];
   readonly runs: readonly ValueRun[];
   readonly intervalMs: number;
   /** How long after its timestamp a sample arrives. */
   readonly delayMs: number;
+  /** Start timestamp; null when it has none. */
+  readonly startMs: number | null;
+  /** Whether the values are increments as they stand. */
+  readonly delta: boolean;
+  /** Who sends it, when it is of an HA pair. */
+  readonly sender: { readonly cluster: string; readonly replica: string } | null;
 }
 
 /** A snapshot, from which a new engine goes on: with the same SLOs (restart) or with others (reload). */

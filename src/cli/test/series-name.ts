@@ -1,5 +1,5 @@
 import { shown } from '../../definitions/problem.ts';
-import { NotationError } from './series-values.ts';
+import { NotationError } from './number-notation.ts';
 
 /**
  * The `series` of a scenario, in PromQL's notation: `name{a="b"}`, and `{"any name", "any label"="b"}` for names beyond

@@ -1,4 +1,7 @@
 import { shown } from '../../definitions/problem.ts';
+import type { NativeHistogram } from '../../engine/native-histogram.ts';
+import { readHistogram, stepped, whyNotStep } from './histogram-notation.ts';
+import { matchAt, NotationError, quoted, readNumber } from './number-notation.ts';
 
 /**
  * The `values` of a scenario's series, in promtool's notation:
@@ -6,46 +9,76 @@ import { shown } from '../../definitions/problem.ts';
  *     1 2 3          three samples               _ _x5        one, five intervals without a sample
  *     0+60x20        0, 60, … 1200: 21 samples   stale        a stale marker
  *     5-1x3          5, 4, 3, 2                  1x3          1, 1, 1, 1: the value and three repetitions
+ *     {{count:1}}    a native histogram          {{…}}+{{…}}x3   a histogram and three more, each larger by the second
  *
  * Numbers are read as promtool reads them: `010` is octal, steps are added one by one, NaN and Inf neither step nor
  * repeat.
  */
 
 /** `count` consecutive intervals: nothing, a stale marker, or `first`, `first + step`, … */
-export interface ValueRun {
+export type ValueRun = NumberRun | HistogramRun;
+
+interface NumberRun {
   readonly kind: 'omitted' | 'stale' | 'value';
   readonly count: number;
   readonly first: number;
   readonly step: number;
 }
 
-/** Text that is not in the notation; `offset` is the offending character's, from 0. */
-export class NotationError extends Error {
-  readonly offset: number;
-
-  constructor(message: string, offset: number) {
-    super(message);
-    this.offset = offset;
-  }
+interface HistogramRun {
+  readonly kind: 'histogram';
+  readonly count: number;
+  readonly first: NativeHistogram;
+  /** Null when the histogram is repeated. */
+  readonly step: NativeHistogram | null;
+  /** 1 or -1: whether the step is added or taken away. */
+  readonly sign: number;
 }
 
-const ITEM = /\S+/g;
-const NUMBER = /(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?/y;
+const SPACE = /\s*/y;
+const ITEM = /\S+/y;
 const WORD = /[A-Za-z_][A-Za-z_0-9]*/y;
 const COUNT = /\d+(?![\d.eE])/y;
-const OCTAL = /^0[0-7]+$/;
 
 /** Reads the whole text; throws `NotationError` at the first character that does not fit. */
 export function readSeriesValues(text: string): ValueRun[] {
   const runs: ValueRun[] = [];
-  for (const item of text.matchAll(ITEM)) runs.push(readItem(text, item.index, item.index + item[0].length));
+  let at = matchAt(SPACE, text, 0).length;
+  while (at < text.length) {
+    const { run, end } = text.startsWith('{{', at) ? readHistograms(text, at) : readItem(text, at);
+    runs.push(run);
+    at = end + matchAt(SPACE, text, end).length;
+  }
   return runs;
 }
 
-function readItem(text: string, start: number, end: number): ValueRun {
-  if (text.startsWith('{{', start)) {
-    throw new NotationError('native histograms are not supported by this version', start);
+/** `{{…}}`, `{{…}}x3`, `{{…}}+{{…}}x3` or `{{…}}-{{…}}x3`. */
+function readHistograms(text: string, start: number): { run: HistogramRun; end: number } {
+  const { histogram: first, end: firstEnd } = readHistogram(text, start);
+  let at = firstEnd;
+  const operator = text[at];
+  let step: NativeHistogram | null = null;
+  if (operator === '+' || operator === '-') {
+    if (!text.startsWith('{{', at + 1)) {
+      throw new NotationError(`must be a histogram, got ${quoted(text, at + 1)}`, at + 1);
+    }
+    const read = readHistogram(text, at + 1);
+    const why = whyNotStep(first, read.histogram);
+    if (why !== null) throw new NotationError(why, at + 1);
+    step = read.histogram;
+    at = read.end;
   }
+  const end = at + matchAt(ITEM, text, at).length;
+  const count = step === null && at === end ? 1 : readCount(text, at, end) + 1;
+  return { run: { kind: 'histogram', count, first, step, sign: operator === '-' ? -1 : 1 }, end };
+}
+
+function readItem(text: string, start: number): { run: NumberRun; end: number } {
+  const end = start + matchAt(ITEM, text, start).length;
+  return { run: readNumbers(text, start, end), end };
+}
+
+function readNumbers(text: string, start: number, end: number): NumberRun {
   let at = start;
   if (text[at] === '_') {
     at++;
@@ -72,20 +105,12 @@ function readItem(text: string, start: number, end: number): ValueRun {
   return { kind: 'value', count: readCount(text, at, end) + 1, first: sign * first.value, step };
 }
 
-function readWord(word: string, sign: number, at: number, signed: boolean): ValueRun {
+function readWord(word: string, sign: number, at: number, signed: boolean): NumberRun {
   if (word === 'stale' && !signed) return { kind: 'stale', count: 1, first: 0, step: 0 };
   const lower = word.toLowerCase();
   if (lower === 'nan') return { kind: 'value', count: 1, first: Number.NaN, step: 0 };
   if (lower === 'inf') return { kind: 'value', count: 1, first: sign * Number.POSITIVE_INFINITY, step: 0 };
   throw new NotationError(`must be a number, _ or stale, got ${shown(word)}`, at);
-}
-
-function readNumber(text: string, at: number): { value: number; length: number } {
-  const digits = matchAt(NUMBER, text, at);
-  if (digits === '') throw new NotationError(`must be a number, got ${quoted(text, at)}`, at);
-  const value = OCTAL.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
-  if (!Number.isFinite(value)) throw new NotationError(`the number ${digits} is out of range`, at);
-  return { value, length: digits.length };
 }
 
 /** `x` and a whole number, up to the item's end. */
@@ -101,29 +126,22 @@ function readCount(text: string, at: number, end: number): number {
   return count;
 }
 
-function matchAt(pattern: RegExp, text: string, at: number): string {
-  pattern.lastIndex = at;
-  return pattern.exec(text)?.[0] ?? '';
-}
-
-/** What stands at `at`, up to the next white space, for a message. */
-function quoted(text: string, at: number): string {
-  const rest = matchAt(/\S+/y, text, at);
-  return rest === '' ? 'nothing' : shown(rest);
-}
-
 /** Walks the runs one interval at a time; 30 days of values never exist at once. */
 export class ValueCursor {
   readonly runs: readonly ValueRun[];
   run: number;
   index: number;
+  /** Where the kind is `value`. */
   value: number;
+  /** Where the kind is `histogram`. */
+  histogram: NativeHistogram | null;
 
   constructor(runs: readonly ValueRun[]) {
     this.runs = runs;
     this.run = 0;
     this.index = 0;
     this.value = 0;
+    this.histogram = null;
     this.#enter();
   }
 
@@ -135,16 +153,20 @@ export class ValueCursor {
   advance(): void {
     const run = this.runs[this.run]!;
     this.index++;
-    this.value += run.step;
-    if (this.index < run.count) return;
-    this.run++;
-    this.#enter();
+    if (this.index >= run.count) {
+      this.run++;
+      this.#enter();
+    } else if (run.kind === 'histogram') {
+      if (run.step !== null) this.histogram = stepped(this.histogram!, run.sign, run.step);
+    } else this.value += run.step;
   }
 
   /** Begins the run at `this.run`; runs of no interval (`_x0`) are passed over. */
   #enter(): void {
     while (this.run < this.runs.length && this.runs[this.run]!.count === 0) this.run++;
+    const run = this.runs[this.run];
     this.index = 0;
-    this.value = this.run < this.runs.length ? this.runs[this.run]!.first : 0;
+    this.value = run === undefined || run.kind === 'histogram' ? 0 : run.first;
+    this.histogram = run?.kind === 'histogram' ? run.first : null;
   }
 }

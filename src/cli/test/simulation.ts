@@ -1,10 +1,10 @@
-import { SAMPLE_STALE, SAMPLE_VALUE, SampleBatch } from '../../engine/batch.ts';
+import { SAMPLE_DELTA, SAMPLE_STALE, SAMPLE_STARTED, SAMPLE_VALUE, SampleBatch } from '../../engine/batch.ts';
 import { Engine } from '../../engine/engine.ts';
 import { builtInVerdict } from '../../engine/gate.ts';
 import { encodeLabels, labelSet } from '../../engine/label-set.ts';
 import type { Slo } from '../../engine/slo.ts';
 import type { SloState } from '../../engine/state.ts';
-import { differences } from './compare.ts';
+import { differences, differencesWithoutState } from './compare.ts';
 import type { Expectation, InputSeries, Scenario, ScenarioTest } from './scenario.ts';
 import { ValueCursor } from './series-values.ts';
 
@@ -22,9 +22,19 @@ export interface Difference {
 interface Feed {
   readonly intervalMs: number;
   readonly delayMs: number;
-  series: { readonly input: InputSeries; readonly cursor: ValueCursor; id: number }[];
+  series: FedSeries[];
   /** Of the next samples; Infinity when there are none. */
   timestampMs: number;
+}
+
+interface FedSeries {
+  readonly input: InputSeries;
+  readonly cursor: ValueCursor;
+  id: number;
+  /** Id of the replica that sends it; 0 when it is of no HA pair. */
+  sender: number;
+  /** Start timestamp of the next sample, 0 when it is unknown. */
+  startMs: number;
 }
 
 export function runTest(scenario: Scenario, test: ScenarioTest): Difference[] {
@@ -82,7 +92,7 @@ function feedsOf(test: ScenarioTest): Feed[] {
     if (cursor.kind === null) continue;
     const key = `${intervalMs} ${delayMs}`;
     const feed = feeds.get(key) ?? { intervalMs, delayMs, series: [], timestampMs: test.startMs };
-    feed.series.push({ input, cursor, id: -1 });
+    feed.series.push({ input, cursor, id: -1, sender: 0, startMs: input.startMs ?? 0 });
     feeds.set(key, feed);
   }
   return [...feeds.values()];
@@ -93,6 +103,8 @@ function register(engine: Engine, feeds: readonly Feed[]): void {
     for (const series of feed.series) {
       const labels = labelSet(series.input.labels);
       series.id = engine.register(labels, encodeLabels(labels));
+      const { sender } = series.input;
+      if (sender !== null) series.sender = engine.replicas.senderOf(sender.cluster, sender.replica);
     }
   }
 }
@@ -100,9 +112,9 @@ function register(engine: Engine, feeds: readonly Feed[]): void {
 /** Adds the feed's samples of its present instant to the batch and moves it to the next one. */
 function deliver(feed: Feed, batch: SampleBatch): void {
   let ended = 0;
-  for (const { cursor, id } of feed.series) {
-    if (cursor.kind === 'value') batch.push(id, feed.timestampMs, cursor.value, SAMPLE_VALUE);
-    else if (cursor.kind === 'stale') batch.push(id, feed.timestampMs, Number.NaN, SAMPLE_STALE);
+  for (const series of feed.series) {
+    const { cursor } = series;
+    if (cursor.kind !== 'omitted') push(batch, series, feed.timestampMs);
     cursor.advance();
     if (cursor.kind === null) ended++;
   }
@@ -110,20 +122,51 @@ function deliver(feed: Feed, batch: SampleBatch): void {
   feed.timestampMs = feed.series.length === 0 ? Number.POSITIVE_INFINITY : feed.timestampMs + feed.intervalMs;
 }
 
+function push(batch: SampleBatch, series: FedSeries, timestampMs: number): void {
+  const { input, cursor, id, startMs } = series;
+  if (cursor.kind === 'stale') batch.push(id, timestampMs, Number.NaN, SAMPLE_STALE);
+  else if (cursor.kind === 'histogram') batch.pushHistogram(id, timestampMs, cursor.histogram!, startMs);
+  else if (input.delta) {
+    batch.pushStarted(id, timestampMs, cursor.value, SAMPLE_DELTA, startMs);
+    // The next increment begins where this one ended.
+    if (input.startMs !== null) series.startMs = timestampMs;
+  } else if (input.startMs !== null) batch.pushStarted(id, timestampMs, cursor.value, SAMPLE_STARTED, startMs);
+  else batch.push(id, timestampMs, cursor.value, SAMPLE_VALUE);
+  batch.senders[batch.length - 1] = series.sender;
+  if (series.sender !== 0) batch.hasSenders = true;
+}
+
 function judge(engine: Engine, expectation: Expectation, nowMs: number, tolerance: number): string[] {
-  const state = find(engine, expectation, nowMs);
-  if (state === null) {
-    const { group } = expectation;
-    return [group === null ? 'slo: there is none at this time' : `group: there is no ${JSON.stringify(group)}`];
+  const { slo: id, group } = expectation;
+  const slo = engine.slos.find((candidate) => candidate.id === id);
+  if (slo === undefined) {
+    return differencesWithoutState(expectation, 'slo: there is none at this time', true, 'unknown');
   }
-  const { verdict } = builtInVerdict(state.service, [state]);
+  const all = engine.statesOf(id, nowMs)!;
+  const states = group === null ? all : all.filter((state) => isOf(state, group));
+  const { verdict } = builtInVerdict(slo.service, states);
+  const [state] = states;
+  if (slo.groupBy.length > 0 && group === null) {
+    const why = `group: must be given, the SLO is grouped by ${slo.groupBy.join(', ')}`;
+    return differencesWithoutState(expectation, why, false, verdict);
+  }
+  if (state === undefined) return differencesWithoutState(expectation, noGroup(group!, all), true, verdict);
+  if (states.length > 1) {
+    const why = `group: ${JSON.stringify(group)} are ${states.length} groups; say more of ${slo.groupBy.join(', ')}`;
+    return differencesWithoutState(expectation, why, false, verdict);
+  }
   return differences(expectation, state, verdict, tolerance);
 }
 
-function find(engine: Engine, { slo, group }: Expectation, nowMs: number): SloState | null {
-  if (group === null) return engine.state(slo, nowMs);
-  const wanted = Object.entries(group);
-  const matches = (state: SloState): boolean =>
-    state.id === slo && state.group !== undefined && wanted.every(([name, value]) => state.group![name] === value);
-  return engine.states(nowMs).find(matches) ?? null;
+function isOf({ group }: SloState, wanted: Readonly<Record<string, string>>): boolean {
+  return group !== undefined && Object.entries(wanted).every(([name, value]) => group[name] === value);
+}
+
+const GROUPS_SHOWN_MAX = 5;
+
+function noGroup(wanted: Readonly<Record<string, string>>, states: readonly SloState[]): string {
+  const groups = states.flatMap(({ group }) => (group === undefined ? [] : [JSON.stringify(group)]));
+  const shown = groups.slice(0, GROUPS_SHOWN_MAX).join(', ');
+  const more = groups.length > GROUPS_SHOWN_MAX ? `, and ${groups.length - GROUPS_SHOWN_MAX} more` : '';
+  return `group: there is no ${JSON.stringify(wanted)}${groups.length === 0 ? '' : `; there are ${shown}${more}`}`;
 }
