@@ -497,6 +497,16 @@ export class Engine {
     );
   }
 
+  /** The events that each of the states of `statesOf` has in one of its windows; null while nothing was observed. */
+  recentEvents(id: string, windowMs: number, nowMs: number): ({ good: number; bad: number } | null)[] {
+    const slo = this.#sloOf.get(id);
+    if (slo === undefined) return [];
+    return this.#accounts.of(slo).map((entry) => {
+      this.#accounts.settle(entry, nowMs);
+      return entry.ledger.recentEvents(windowMs, nowMs);
+    });
+  }
+
   #state(entry: LedgerEntry, nowMs: number): SloState {
     this.#accounts.settle(entry, nowMs);
     return entry.ledger.state(nowMs);

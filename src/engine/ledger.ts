@@ -232,6 +232,15 @@ export class Ledger {
     };
   }
 
+  /** Events of one of the windows that have a burn rate, up to the watermark; null while nothing was observed. */
+  recentEvents(windowMs: number, nowMs: number): { good: number; bad: number } | null {
+    if (Number.isNaN(this.#settledMs)) return null;
+    const window = this.#tally.indexOf(windowMs);
+    this.#tally.readWindow(window, Math.min(this.#settledMs, nowMs));
+    const { sums } = this.#tally;
+    return { good: sums[2 * window]!, bad: sums[2 * window + 1]! };
+  }
+
   #exhaustedMs(asOfMs: number, consumed: number, burn: number, period: Period | null): number | null {
     if (period === null || consumed >= 1) return exhaustedAtMs(asOfMs, 1 - consumed, burn, this.#periodMs);
     // What the whole period allows is not spent evenly: its budget is that of the projected events.
