@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createApp } from './api/app.ts';
 import { HttpCounters, ServiceCounters, WriteCounters } from './api/counters.ts';
+import { Intake } from './api/intake.ts';
 import { inSpan } from './api/tracing.ts';
 import { WriteEndpoint } from './api/write.ts';
 import type { Config } from './config.ts';
@@ -50,9 +51,20 @@ export async function startService({ config, slos, logger, clock, version }: Ser
   const http = new HttpCounters();
   const counters = { write: new WriteCounters(), http, service: new ServiceCounters() };
   const receiver = new RemoteWriteReceiver(engine, limits);
-  const write = new WriteEndpoint({ engine, receiver, store, limits, counters: counters.write, http, logger, clock });
+  const { bodyBytesMax, journalQueueBytesMax } = limits;
+  const intake = new Intake({ engine, store, journalQueueBytesMax, logger, clock });
+  const writing = { engine, intake, counters: counters.write, http, logger, clock };
+  const write = new WriteEndpoint({ ...writing, receiver, bodyBytesMax });
   const metrics = { version, startedMs, engine, store, clock, ...counters };
-  const app = createApp({ engine, write, metrics, connectionsMax: limits.connectionsMax, logger, clock });
+  const app = createApp({
+    engine,
+    intake,
+    endpoints: [write],
+    metrics,
+    connectionsMax: limits.connectionsMax,
+    logger,
+    clock,
+  });
 
   let journal: Journal;
   try {
@@ -63,7 +75,7 @@ export async function startService({ config, slos, logger, clock, version }: Ser
     counters.service.recoverySeconds = (performance.now() - started) / 1000;
     logger.info({ ...recovered, seconds: counters.service.recoverySeconds }, 'state recovered');
     journal = new Journal(store, engine.table);
-    write.serve(journal);
+    intake.serve(journal);
   } catch (error) {
     await app.close();
     store.close();
@@ -108,7 +120,7 @@ export async function startService({ config, slos, logger, clock, version }: Ser
 
   const close = async (): Promise<void> => {
     for (const timer of timers) clearInterval(timer);
-    write.drain();
+    intake.drain();
     const drained = app.close();
     const late = new AbortController();
     const timeout = sleep(DRAIN_MS, 'late', { signal: late.signal, ref: false }).catch(() => 'drained');

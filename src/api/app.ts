@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, {
   type FastifyBaseLogger,
@@ -12,10 +12,10 @@ import type { Engine } from '../engine/engine.ts';
 import { ApiError, apiError, errorBody } from './errors.ts';
 import { gateRoute } from './gate.ts';
 import { healthRoutes } from './health.ts';
+import type { Intake } from './intake.ts';
 import { type MetricsSources, metricsRoute } from './metrics.ts';
 import { sloRoutes } from './slos.ts';
 import { traceRequests } from './tracing.ts';
-import type { WriteEndpoint } from './write.ts';
 
 /** Prometheus sends every 5 s at the least, and proxies keep connections for a minute: never be the one that hangs up first. */
 const KEEP_ALIVE_TIMEOUT_MS = 150_000;
@@ -23,20 +23,38 @@ const KEEP_ALIVE_TIMEOUT_MS = 150_000;
 const HEADERS_TIMEOUT_MS = 10_000;
 /** Twice Prometheus's `remote_timeout`. */
 const REQUEST_TIMEOUT_MS = 60_000;
+export const SERVER_OPTIONS = { connectionsCheckingInterval: 5_000 };
 /** No resource takes a body yet. */
 const BODY_BYTES_MAX = 64 * 1024;
 
+/** Takes samples, on plain node:http. */
+export interface Endpoint {
+  /** Whether a request is one of its own, whatever its method. */
+  owns(request: IncomingMessage): boolean;
+  /** `expectsContinue` when the client waits for leave to send the body. */
+  handle(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Promise<void>;
+}
+
 export interface AppOptions {
   readonly engine: Engine;
-  readonly write: WriteEndpoint;
+  readonly intake: Intake;
+  readonly endpoints: readonly Endpoint[];
   readonly metrics: MetricsSources;
   readonly connectionsMax: number;
   readonly logger: Logger;
   readonly clock: () => number;
 }
 
-/** One server: remote write is answered by node:http itself, all else by Fastify. */
-export function createApp({ engine, write, metrics, connectionsMax, logger, clock }: AppOptions): FastifyInstance {
+/** One server: samples are taken by node:http itself, all else is answered by Fastify. */
+export function createApp({
+  engine,
+  intake,
+  endpoints,
+  metrics,
+  connectionsMax,
+  logger,
+  clock,
+}: AppOptions): FastifyInstance {
   const app = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -49,13 +67,15 @@ export function createApp({ engine, write, metrics, connectionsMax, logger, cloc
     },
     clientErrorHandler: hangUp,
     serverFactory: (handler) => {
-      const server = createServer({ connectionsCheckingInterval: 5_000 }, (request, response) => {
-        if (write.owns(request)) void write.handle(request, response, false);
+      const server = createServer(SERVER_OPTIONS, (request, response) => {
+        const endpoint = endpoints.find((each) => each.owns(request));
+        if (endpoint !== undefined) void endpoint.handle(request, response, false);
         else handler(request, response);
       });
       server.on('checkContinue', (request, response) => {
-        if (write.owns(request)) {
-          void write.handle(request, response, true);
+        const endpoint = endpoints.find((each) => each.owns(request));
+        if (endpoint !== undefined) {
+          void endpoint.handle(request, response, true);
           return;
         }
         response.writeContinue();
@@ -93,14 +113,14 @@ export function createApp({ engine, write, metrics, connectionsMax, logger, cloc
   });
 
   traceRequests(app);
-  healthRoutes(app, () => write.isServing);
+  healthRoutes(app, () => intake.isServing);
   sloRoutes(app, engine, clock);
   gateRoute(app, engine, clock);
   metricsRoute(app, metrics);
   return app;
 }
 
-function limitConnections(server: Server, connectionsMax: number): void {
+export function limitConnections(server: Server, connectionsMax: number): void {
   server.maxConnections = connectionsMax;
   server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
   server.headersTimeout = HEADERS_TIMEOUT_MS;

@@ -15,6 +15,9 @@ export type IgnoredReason =
   | 'too_old'
   | 'unmatched';
 
+/** What is counted of a request beside what became of its samples. */
+type Counted = Pick<ReadResult, 'rejections' | 'histogramCount'>;
+
 export class WriteCounters {
   received = 0;
   accepted = 0;
@@ -51,7 +54,7 @@ export class WriteCounters {
   }
 
   /** `accepted + ignored + rejected = received`, so a sample too old counts there and not as accepted. */
-  count(outcome: IngestOutcome, { rejections, histogramCount }: ReadResult): void {
+  count(outcome: IngestOutcome, { rejections, histogramCount }: Counted): void {
     const { ignored } = this;
     this.received += outcome.samples + rejections.total;
     this.accepted += outcome.accepted - outcome.tooOld;

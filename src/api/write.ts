@@ -2,14 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { Engine } from '../engine/engine.ts';
 import { isSnappyEncoding, remoteWriteProtocol } from '../ingest/content-type.ts';
-import { IngestError } from '../ingest/errors.ts';
-import type { ReadResult, RemoteWriteReceiver } from '../ingest/receive.ts';
-import type { Journal } from '../store/recovery.ts';
-import type { Store } from '../store/store.ts';
+import type { RemoteWriteReceiver } from '../ingest/receive.ts';
 import { BodyTooLarge, readBody } from './body.ts';
 import type { HttpCounters, WriteCounters } from './counters.ts';
 import { ApiError, apiError } from './errors.ts';
-
+import type { Intake } from './intake.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { rejectionText } from './rejection.ts';
 
@@ -17,8 +14,7 @@ import { rejectionText } from './rejection.ts';
  * Prometheus remote write, on plain node:http: Fastify would cost more than reading a sample does.
  *
  * A request is answered 2xx when everything it said is applied and committed. What can never succeed is answered 4xx, so
- * that the sender drops it; what a retry helps with, 503. Reading, applying and queueing a request is one synchronous step,
- * so requests never interleave; only the wait for the commit is shared.
+ * that the sender drops it; what a retry helps with, 503.
  */
 
 const PATHS: readonly string[] = ['/api/v1/write', '/api/v1/push'];
@@ -26,23 +22,16 @@ const RETRY_AFTER_SECONDS = 5;
 /** All that Prometheus logs of an answer. */
 const TEXT_BYTES_MAX = 1024;
 
-export interface WriteLimits {
-  readonly bodyBytesMax: number;
-  readonly journalQueueBytesMax: number;
-}
-
 export interface WriteOptions {
   readonly engine: Engine;
   readonly receiver: RemoteWriteReceiver;
-  readonly store: Store;
-  readonly limits: WriteLimits;
+  readonly intake: Intake;
+  readonly bodyBytesMax: number;
   readonly counters: WriteCounters;
   readonly http: HttpCounters;
   readonly logger: Logger;
   readonly clock: () => number;
 }
-
-type Phase = 'recovering' | 'serving' | 'draining';
 
 interface Answer {
   readonly status: number;
@@ -52,26 +41,9 @@ interface Answer {
 export class WriteEndpoint {
   readonly #options: WriteOptions;
   readonly #refusals = new RefusalLog();
-  #phase: Phase = 'recovering';
-  #journal: Journal | null = null;
 
   constructor(options: WriteOptions) {
     this.#options = options;
-  }
-
-  get isServing(): boolean {
-    return this.#phase === 'serving';
-  }
-
-  /** The state is recovered: from now on requests are applied. */
-  serve(journal: Journal): void {
-    this.#journal = journal;
-    this.#phase = 'serving';
-  }
-
-  /** Requests that have begun are finished, new ones are sent away. */
-  drain(): void {
-    this.#phase = 'draining';
   }
 
   /** Whether a request is one of remote write, whatever its method. */
@@ -101,8 +73,8 @@ export class WriteEndpoint {
 
   /** What can be said before the body is read. */
   #check({ method, headers, url = '' }: IncomingMessage): void {
-    if (this.#phase === 'recovering') throw apiError('not_ready');
-    if (this.#phase === 'draining') throw apiError('shutting_down');
+    const { intake, bodyBytesMax } = this.#options;
+    intake.checkPhase();
     if (method !== 'POST') {
       throw apiError('method_not_allowed', { path: url, allowed: 'POST', method: method ?? '' });
     }
@@ -110,21 +82,13 @@ export class WriteEndpoint {
     if (remoteWriteProtocol(type) !== 'rw1') throw apiError('unsupported_media_type', { got: type ?? '' });
     const encoding = headers['content-encoding'];
     if (!isSnappyEncoding(encoding)) throw apiError('unsupported_encoding', { got: encoding ?? '' });
-    const { bodyBytesMax } = this.#options.limits;
     if (Number(headers['content-length'] ?? 0) > bodyBytesMax)
       throw apiError('body_too_large', { limit: bodyBytesMax });
-    this.#checkBacklog();
-  }
-
-  #checkBacklog(): void {
-    const { store, limits } = this.#options;
-    if (store.queuedBytes > limits.journalQueueBytesMax) {
-      throw apiError('backlog_full', { queued: store.queuedBytes, limit: limits.journalQueueBytesMax });
-    }
+    intake.checkBacklog();
   }
 
   async #body(request: IncomingMessage): Promise<Buffer | null> {
-    const { bodyBytesMax } = this.#options.limits;
+    const { bodyBytesMax } = this.#options;
     try {
       const body = await readBody(request, bodyBytesMax);
       if (body !== null && body.length === 0) throw apiError('empty_body');
@@ -136,34 +100,14 @@ export class WriteEndpoint {
   }
 
   async #apply(body: Buffer): Promise<Answer> {
-    const { engine, store, counters, clock } = this.#options;
-    this.#checkBacklog();
-    const nowMs = clock();
-    const read = this.#read(body);
-    const outcome = engine.ingest(read.batch, nowMs);
-    this.#journal!.record(read.batch, outcome, nowMs);
-    counters.count(outcome, read);
-    // Batch, outcome and rejections belong to the next request as soon as this one waits.
-    const rejection = rejectionText(read.rejections, read.batch, outcome, engine);
-    const started = performance.now();
-    try {
-      await store.committed();
-    } catch (error) {
-      throw apiError('commit_failed', { detail: (error as Error).message });
-    }
-    counters.commitWait.observe((performance.now() - started) / 1000);
+    const { engine, intake, receiver, counters } = this.#options;
+    const rejection = await intake.apply(
+      () => receiver.read(body),
+      counters,
+      ({ rejections, batch }, outcome) => rejectionText(rejections, batch, outcome, engine),
+    );
     if (rejection === null) return { status: 204, text: '' };
     throw apiError('samples_rejected', { detail: rejection });
-  }
-
-  #read(body: Buffer): ReadResult {
-    try {
-      return this.#options.receiver.read(body);
-    } catch (error) {
-      if (error instanceof IngestError) throw new ApiError(error.code, error.message);
-      this.#options.logger.error({ err: error }, 'BUG: a request body could not be read');
-      throw apiError('unreadable_body');
-    }
   }
 
   #refused(error: ApiError, { headers, socket }: IncomingMessage): Answer {
@@ -182,7 +126,7 @@ export class WriteEndpoint {
     if (response.destroyed) return;
     if (status === 405) response.setHeader('Allow', 'POST');
     if (status === 503) response.setHeader('Retry-After', RETRY_AFTER_SECONDS);
-    if (this.#phase === 'draining') response.setHeader('Connection', 'close');
+    if (this.#options.intake.isDraining) response.setHeader('Connection', 'close');
     if (status === 204) {
       response.writeHead(204).end();
       return;

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { HttpCounters, WriteCounters } from '../../src/api/counters.ts';
+import { Intake } from '../../src/api/intake.ts';
 import { WriteEndpoint } from '../../src/api/write.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { RemoteWriteReceiver } from '../../src/ingest/receive.ts';
@@ -33,6 +34,7 @@ class FullDisk {
 
 let disk: FullDisk;
 let counters: WriteCounters;
+let intake: Intake;
 let endpoint: WriteEndpoint;
 let journal: Journal;
 let server: Server;
@@ -43,15 +45,18 @@ beforeEach(async () => {
   const store = disk as unknown as Store;
   const engine = new Engine([anSlo()]);
   journal = new Journal(store, engine.table);
+  const logger = pino({ level: 'silent' });
+  const clock = () => MIDNIGHT_MS;
+  intake = new Intake({ engine, store, journalQueueBytesMax: 100, logger, clock });
   endpoint = new WriteEndpoint({
     engine,
     receiver: new RemoteWriteReceiver(engine),
-    store,
-    limits: { bodyBytesMax: 1_000_000, journalQueueBytesMax: 100 },
+    intake,
+    bodyBytesMax: 1_000_000,
     counters,
     http: new HttpCounters(),
-    logger: pino({ level: 'silent' }),
-    clock: () => MIDNIGHT_MS,
+    logger,
+    clock,
   });
   server = createServer((request, response) => void endpoint.handle(request, response, false));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -77,14 +82,14 @@ test('before the state is recovered, a sender is asked to try again', async () =
 });
 
 test('while the server goes away, a sender is asked to try again', async () => {
-  endpoint.serve(journal);
-  endpoint.drain();
+  intake.serve(journal);
+  intake.drain();
   expect(await write({ 200: 1 })).toEqual([503, 'shutting_down: the server is shutting down; try again\n', '5']);
   expect(counters.received).toBe(0);
 });
 
 test('what could not be committed is not acknowledged, and a retry is when the disk is back', async () => {
-  endpoint.serve(journal);
+  intake.serve(journal);
   disk.isFull = true;
   const message = 'commit_failed: the journal could not be written: database or disk is full; try again\n';
   expect(await write({ 200: 1 })).toEqual([503, message, '5']);
@@ -97,7 +102,7 @@ test('what could not be committed is not acknowledged, and a retry is when the d
 });
 
 test('when too much waits for the disk, nothing more is applied', async () => {
-  endpoint.serve(journal);
+  intake.serve(journal);
   disk.isFull = true;
   disk.queuedBytes = 101;
   const message = 'backlog_full: the journal has 101 bytes waiting, more than 100; try again\n';

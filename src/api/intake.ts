@@ -1,0 +1,113 @@
+import type { Logger } from 'pino';
+import type { SampleBatch } from '../engine/batch.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { IngestOutcome } from '../engine/outcome.ts';
+import { IngestError } from '../ingest/errors.ts';
+import type { Rejections } from '../ingest/rejections.ts';
+import type { Journal } from '../store/recovery.ts';
+import type { Store } from '../store/store.ts';
+import type { WriteCounters } from './counters.ts';
+import { ApiError, apiError } from './errors.ts';
+
+/**
+ * Where the samples of every protocol enter: they are applied, written down, and acknowledged only when that is committed.
+ *
+ * Reading, applying and queueing a request is one synchronous step, so requests never interleave; only the wait for the commit
+ * is shared.
+ */
+
+/** What a protocol's reader makes of a request; it is used again for the next one. */
+export interface Received {
+  readonly batch: SampleBatch;
+  readonly rejections: Rejections;
+  readonly histogramCount: number;
+}
+
+export interface IntakeOptions {
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly journalQueueBytesMax: number;
+  readonly logger: Logger;
+  readonly clock: () => number;
+}
+
+type Phase = 'recovering' | 'serving' | 'draining';
+
+export class Intake {
+  readonly #options: IntakeOptions;
+  #phase: Phase = 'recovering';
+  #journal: Journal | null = null;
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+  }
+
+  get isServing(): boolean {
+    return this.#phase === 'serving';
+  }
+
+  get isDraining(): boolean {
+    return this.#phase === 'draining';
+  }
+
+  /** The state is recovered: from now on requests are applied. */
+  serve(journal: Journal): void {
+    this.#journal = journal;
+    this.#phase = 'serving';
+  }
+
+  /** Requests that have begun are finished, new ones are sent away. */
+  drain(): void {
+    this.#phase = 'draining';
+  }
+
+  /** Throws when a request had better come again later. */
+  checkPhase(): void {
+    if (this.#phase === 'recovering') throw apiError('not_ready');
+    if (this.#phase === 'draining') throw apiError('shutting_down');
+  }
+
+  checkBacklog(): void {
+    const { store, journalQueueBytesMax } = this.#options;
+    if (store.queuedBytes > journalQueueBytesMax) {
+      throw apiError('backlog_full', { queued: store.queuedBytes, limit: journalQueueBytesMax });
+    }
+  }
+
+  /**
+   * Applies what `read` makes of a request. Resolves when it is committed, with what `report` said of it: batch, outcome and
+   * rejections belong to the next request by then.
+   */
+  async apply<R extends Received, Report>(
+    read: () => R,
+    counters: WriteCounters,
+    report: (received: R, outcome: IngestOutcome) => Report,
+  ): Promise<Report> {
+    const { engine, store, clock } = this.#options;
+    this.checkBacklog();
+    const nowMs = clock();
+    const received = this.#read(read);
+    const outcome = engine.ingest(received.batch, nowMs);
+    this.#journal!.record(received.batch, outcome, nowMs);
+    counters.count(outcome, received);
+    const reported = report(received, outcome);
+    const started = performance.now();
+    try {
+      await store.committed();
+    } catch (error) {
+      throw apiError('commit_failed', { detail: (error as Error).message });
+    }
+    counters.commitWait.observe((performance.now() - started) / 1000);
+    return reported;
+  }
+
+  #read<R>(read: () => R): R {
+    try {
+      return read();
+    } catch (error) {
+      if (error instanceof IngestError) throw new ApiError(error.code, error.message);
+      this.#options.logger.error({ err: error }, 'BUG: a request body could not be read');
+      throw apiError('unreadable_body');
+    }
+  }
+}
