@@ -21,7 +21,8 @@ export interface Config {
   /** The window of SLOs whose format has none. */
   readonly slothPeriodMs: number;
   readonly otlp: { readonly http: Address | null; readonly grpc: Address | null };
-  readonly ha: { readonly clusterLabel: string; readonly replicaLabel: string; readonly failoverMs: number };
+  /** Null when no replica is elected. */
+  readonly ha: { readonly clusterLabel: string; readonly replicaLabel: string; readonly failoverMs: number } | null;
   readonly log: { readonly level: LogLevel; readonly format: 'json' };
   readonly limits: Limits;
   /** As the file says it; null when it says nothing. */
@@ -37,6 +38,7 @@ export interface Limits {
   readonly labelsMax: number;
   readonly labelNameBytesMax: number;
   readonly labelValueBytesMax: number;
+  readonly histogramBucketsMax: number;
   readonly connectionsMax: number;
   readonly journalQueueBytesMax: number;
 }
@@ -157,6 +159,7 @@ const DEFAULT_LIMITS: Limits = {
   labelsMax: 64,
   labelNameBytesMax: 1024,
   labelValueBytesMax: 4096,
+  histogramBucketsMax: 4096,
   connectionsMax: 1024,
   journalQueueBytesMax: 64 * MIB,
 };
@@ -192,11 +195,7 @@ export function readConfig(source: SourceFile | null, flags: ServeFlags, env: En
     snapshotIntervalMs: durationMs('snapshotInterval', file.snapshot_interval),
     slothPeriodMs: durationMs('slothPeriod', file.sloth_period),
     otlp: { http: address(file.otlp?.http), grpc: address(file.otlp?.grpc) },
-    ha: {
-      clusterLabel: file.ha?.cluster_label ?? DEFAULT_HA.clusterLabel,
-      replicaLabel: file.ha?.replica_label ?? DEFAULT_HA.replicaLabel,
-      failoverMs: parseDuration(file.ha?.failover ?? DEFAULT_HA.failover)!.ms,
-    },
+    ha: readHa(file.ha ?? {}),
     log: {
       level: (text('logLevel') ?? file.log?.level ?? SERVE_FLAGS.logLevel.default) as LogLevel,
       format: file.log?.format ?? 'json',
@@ -260,6 +259,15 @@ function address(text: string | undefined): Address | null {
   return text === undefined ? null : parseAddress(text);
 }
 
+function readHa(ha: NonNullable<ServerFile['ha']>): Config['ha'] {
+  if (ha === 'off') return null;
+  return {
+    clusterLabel: ha.cluster_label ?? DEFAULT_HA.clusterLabel,
+    replicaLabel: ha.replica_label ?? DEFAULT_HA.replicaLabel,
+    failoverMs: parseDuration(ha.failover ?? DEFAULT_HA.failover)!.ms,
+  };
+}
+
 function readLimits(limits: NonNullable<ServerFile['limits']>): Limits {
   const bytes = (text: string | undefined, otherwise: number): number =>
     text === undefined ? otherwise : parseSize(text)!;
@@ -272,6 +280,7 @@ function readLimits(limits: NonNullable<ServerFile['limits']>): Limits {
     labelsMax: limits.labels ?? DEFAULT_LIMITS.labelsMax,
     labelNameBytesMax: bytes(limits.label_name_bytes, DEFAULT_LIMITS.labelNameBytesMax),
     labelValueBytesMax: bytes(limits.label_value_bytes, DEFAULT_LIMITS.labelValueBytesMax),
+    histogramBucketsMax: limits.histogram_buckets ?? DEFAULT_LIMITS.histogramBucketsMax,
     connectionsMax: limits.connections ?? DEFAULT_LIMITS.connectionsMax,
     journalQueueBytesMax: bytes(limits.journal_queue_bytes, DEFAULT_LIMITS.journalQueueBytesMax),
   };

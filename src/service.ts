@@ -45,12 +45,13 @@ export async function startService({ config, slos, logger, clock, version }: Ser
   const engine = new Engine(slos, {
     settleMs: config.settleMs,
     staleAfterMs: config.staleAfterMs,
+    ...(config.ha !== null && { failoverMs: config.ha.failoverMs }),
     seriesMax: limits.seriesMax,
     seed: randomBytes(4).readUInt32LE(),
   });
   const http = new HttpCounters();
   const counters = { write: new WriteCounters(), http, service: new ServiceCounters() };
-  const receiver = new RemoteWriteReceiver(engine, limits);
+  const receiver = new RemoteWriteReceiver(engine, limits, config.ha);
   const { bodyBytesMax, journalQueueBytesMax } = limits;
   const intake = new Intake({ engine, store, journalQueueBytesMax, logger, clock });
   const writing = { engine, intake, counters: counters.write, http, logger, clock };

@@ -13,6 +13,7 @@ export type IgnoredReason =
   | 'stale'
   | 'invalid_value'
   | 'too_old'
+  | 'ha_replica'
   | 'unmatched';
 
 /** What is counted of a request beside what became of its samples. */
@@ -23,7 +24,7 @@ export class WriteCounters {
   accepted = 0;
   readonly ignored: Record<IgnoredReason, number>;
   readonly rejected: Record<RejectionReason, number>;
-  /** Native histograms, which are not read. */
+  /** Native histograms that no SLO wants. */
   histograms = 0;
   resets = 0;
   newborn = 0;
@@ -39,6 +40,7 @@ export class WriteCounters {
       stale: 0,
       invalid_value: 0,
       too_old: 0,
+      ha_replica: 0,
       unmatched: 0,
     };
     this.rejected = {
@@ -48,6 +50,8 @@ export class WriteCounters {
       invalid_utf8: 0,
       label_limit: 0,
       series_limit: 0,
+      ha_limit: 0,
+      invalid_histogram: 0,
       too_new: 0,
     };
     this.commitWait = new Summary();
@@ -64,6 +68,7 @@ export class WriteCounters {
     ignored.stale += outcome.stale;
     ignored.invalid_value += outcome.invalidValue;
     ignored.too_old += outcome.tooOld;
+    ignored.ha_replica += outcome.haReplica;
     ignored.unmatched += outcome.unmatched;
     for (const [reason, samples] of Object.entries({ ...rejections.samples, too_new: outcome.tooNew })) {
       this.rejected[reason as RejectionReason] += samples;

@@ -13,6 +13,10 @@ export const REJECTION_REASONS = {
   label_limit: 'The series has too many labels, or a label name or value is too long: see `limits` in the server file.',
   series_limit:
     'The server knows as many series as it may: send fewer (`slipstream relabel`) or raise `limits.series`.',
+  ha_limit:
+    'The series is of an HA pair beyond 100 clusters or 16 replicas of one: look at the labels that `ha` in the server file names.',
+  invalid_histogram:
+    'A native histogram contradicts itself, or has more buckets than `limits.histogram_buckets` allows.',
   too_new: 'The timestamp is more than 10 minutes ahead of the server: look at the clocks.',
 } as const satisfies Record<keyof Rejections['samples'] | 'too_new', string>;
 

@@ -79,7 +79,7 @@ function addIngest(out: Exposition, write: WriteCounters): void {
   const rejected = out.counter('slipstream_samples_rejected_total', 'Samples that were refused, by reason.');
   for (const [reason, count] of Object.entries(write.rejected)) rejected.add(count, labelText(PROTOCOL, { reason }));
   out
-    .counter('slipstream_histograms_ignored_total', 'Native histograms in requests; no SLI reads them.')
+    .counter('slipstream_histograms_ignored_total', 'Native histograms that no SLO wants.')
     .add(write.histograms, protocol);
   out.counter('slipstream_counter_resets_total', 'Decreases taken for a counter reset.').add(write.resets);
   const first = out.counter('slipstream_first_samples_total', 'First samples of a series, by what they counted.');

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import type { DefinitionDocument } from './document.ts';
-import { type Checked, checkDocument, mapping, oneOf, text } from './schema.ts';
+import { type Checked, checkDocument, either, mapping, oneOf, text } from './schema.ts';
 
 /** The server file: what `serve --config` reads. Flags and variables win over it, see config.ts. */
 
@@ -23,11 +23,15 @@ export const ServerSchema = mapping({
   sloth_period: Type.Optional(text('rollingWindow')),
   otlp: Type.Optional(mapping({ http: address, grpc: address })),
   ha: Type.Optional(
-    mapping({
-      cluster_label: Type.Optional(text('labelName')),
-      replica_label: Type.Optional(text('labelName')),
-      failover: period,
-    }),
+    either(
+      'object',
+      mapping({
+        cluster_label: Type.Optional(text('labelName')),
+        replica_label: Type.Optional(text('labelName')),
+        failover: period,
+      }),
+      oneOf('off'),
+    ),
   ),
   log: Type.Optional(mapping({ level: Type.Optional(oneOf(...LOG_LEVELS)), format: Type.Optional(oneOf('json')) })),
   limits: Type.Optional(
@@ -40,6 +44,7 @@ export const ServerSchema = mapping({
       labels: count,
       label_name_bytes: bytes,
       label_value_bytes: bytes,
+      histogram_buckets: count,
       connections: count,
       journal_queue_bytes: bytes,
     }),

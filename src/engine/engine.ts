@@ -313,7 +313,7 @@ export class Engine {
     const old = tMs <= oldestMs;
     if (old) outcome.tooOld++;
     if (kind === SAMPLE_HISTOGRAM) {
-      this.#histogram(id, tMs, batch.histograms[value]!, startMs, previousMs, previousStartMs, old);
+      this.#histogram(batch, row, startMs, previousMs, previousStartMs, old);
       return true;
     }
     const previousValue = lastValue[id]!;
@@ -325,9 +325,16 @@ export class Engine {
       this.#increase(id, tMs, value);
     } else if (first) {
       this.#firstSample(id, tMs, value, startMs, previousMs === EXISTED_BEFORE);
-    } else if (value < previousValue && batch.hasSenders && this.#isHandOver(batch, row)) {
+    } else if (
+      value < previousValue &&
+      !startsAnew(previousStartMs, previousMs, startMs, tMs) &&
+      batch.hasSenders &&
+      this.#isHandOver(batch, row)
+    ) {
       outcome.writerConflict++;
       lastValue[id] = previousValue;
+      // What the journal says, for whoever replays it knows no sender.
+      batch.values[row] = previousValue;
     } else if (isReset(previousStartMs, previousMs, startMs, tMs, previousValue, value)) {
       outcome.resets++;
       this.#increase(id, tMs, value);
@@ -425,14 +432,16 @@ export class Engine {
   }
 
   #histogram(
-    id: number,
-    tMs: number,
-    histogram: NativeHistogram,
+    batch: SampleBatch,
+    row: number,
     startMs: number,
     previousMs: number,
     previousStartMs: number,
     old: boolean,
   ): void {
+    const id = batch.seriesIds[row]!;
+    const tMs = batch.timestampsMs[row]!;
+    const histogram = batch.histograms[batch.values[row]!]!;
     const previous = previousMs > EXISTED_BEFORE ? this.#histograms.get(id) : undefined;
     let increase = histogram;
     let reset = previous !== undefined && startsAnew(previousStartMs, previousMs, startMs, tMs);
@@ -440,6 +449,14 @@ export class Engine {
       const step = increaseOf(previous, histogram);
       if (step.reset && histogram.resetHint !== 'yes' && isSameStart(previousStartMs, startMs, tMs)) {
         this.#outcome.writerConflict++;
+        return;
+      }
+      if (step.reset && histogram.resetHint !== 'yes' && batch.hasSenders && this.#isHandOver(batch, row)) {
+        this.#outcome.writerConflict++;
+        const baseline = { ...previous, resetHint: 'unknown' } as const;
+        this.#histograms.set(id, baseline);
+        // What the journal says, for whoever replays it knows no sender.
+        batch.histograms[batch.values[row]!] = baseline;
         return;
       }
       increase = step.increase;

@@ -33,6 +33,8 @@ export class SeriesTable {
   formLength: Int32Array;
   /** The series a form belongs to. */
   seriesOf: Int32Array;
+  /** Which replica of an HA pair writes its series so; 0 for a sender of its own. */
+  formSender: Int32Array;
   /** The form that followed this one last time, -1 when none has. */
   successor: Int32Array;
   formCount: number;
@@ -57,6 +59,7 @@ export class SeriesTable {
     this.formStart = new Int32Array(FORMS_INITIAL);
     this.formLength = new Int32Array(FORMS_INITIAL);
     this.seriesOf = new Int32Array(FORMS_INITIAL);
+    this.formSender = new Int32Array(FORMS_INITIAL);
     this.successor = new Int32Array(FORMS_INITIAL);
     this.formCount = 0;
     this.size = 0;
@@ -79,7 +82,7 @@ export class SeriesTable {
   get byteSize(): number {
     const columns = this.formStart.byteLength + this.formLength.byteLength + this.seriesOf.byteLength;
     const index = this.#canonicalForm.byteLength + this.#slots.byteLength + this.#hashes.byteLength;
-    return this.arena.byteLength + columns + this.successor.byteLength + index;
+    return this.arena.byteLength + columns + this.formSender.byteLength + this.successor.byteLength + index;
   }
 
   /** The series whose labels these bytes are, -1 when unknown. */
@@ -95,16 +98,19 @@ export class SeriesTable {
 
   /** Adds a series under its canonical bytes, which must be unknown. -1 when the table is full. */
   insert(bytes: Uint8Array, start: number, end: number): number {
-    if (this.size >= this.#seriesMax || !this.#addForm(bytes, start, end, this.size)) return -1;
+    if (this.size >= this.#seriesMax || !this.#addForm(bytes, start, end, this.size, 0)) return -1;
     if (this.size === this.#canonicalForm.length) this.#canonicalForm = doubled(this.#canonicalForm);
     this.#canonicalForm[this.size] = this.formCount - 1;
     return this.size++;
   }
 
-  /** Makes other bytes, which must be unknown, mean the series too. False when there is no room: they stay unknown. */
-  alias(bytes: Uint8Array, start: number, end: number, id: number): boolean {
+  /**
+   * Makes other bytes, which must be unknown, mean the series too, as `sender` writes it. False when there is no room: they
+   * stay unknown.
+   */
+  alias(bytes: Uint8Array, start: number, end: number, id: number, sender = 0): boolean {
     if (id < 0 || id >= this.size) throw new Error(`BUG: alias of the unknown series ${id}`);
-    return this.aliasCount < this.#aliasesMax && this.#addForm(bytes, start, end, id);
+    return this.aliasCount < this.#aliasesMax && this.#addForm(bytes, start, end, id, sender);
   }
 
   /** A copy of the canonical bytes. */
@@ -145,7 +151,7 @@ export class SeriesTable {
     return true;
   }
 
-  #addForm(bytes: Uint8Array, start: number, end: number, id: number): boolean {
+  #addForm(bytes: Uint8Array, start: number, end: number, id: number, sender: number): boolean {
     const length = end - start;
     const at = this.#arenaLength;
     if (at + length > this.#labelBytesMax) return false;
@@ -157,6 +163,7 @@ export class SeriesTable {
     this.formStart[form] = at;
     this.formLength[form] = length;
     this.seriesOf[form] = id;
+    this.formSender[form] = sender;
     this.successor[form] = -1;
     // Series are met in the order in which they will come again.
     if (form > 0 && this.successor[form - 1] === -1) this.successor[form - 1] = form;
@@ -184,6 +191,7 @@ export class SeriesTable {
     this.formStart = doubled(this.formStart);
     this.formLength = doubled(this.formLength);
     this.seriesOf = doubled(this.seriesOf);
+    this.formSender = doubled(this.formSender);
     this.successor = doubled(this.successor);
     const slots = this.#slots;
     const hashes = this.#hashes;

@@ -104,6 +104,7 @@ export const TEST_CONFIG: Config = {
     labelsMax: 64,
     labelNameBytesMax: 1_024,
     labelValueBytesMax: 4_096,
+    histogramBucketsMax: 4_096,
     connectionsMax: 100,
     journalQueueBytesMax: 10_000_000,
   },

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { TableResolver } from '../../bench/table-resolver.ts';
 import { SampleBatch } from '../../src/engine/batch.ts';
 import { decodeLabels, formatSeries } from '../../src/engine/label-set.ts';
+import { Replicas } from '../../src/engine/replicas.ts';
 import { IngestError } from '../../src/ingest/errors.ts';
 import { INGEST_LIMITS, type IngestLimits } from '../../src/ingest/limits.ts';
 import { Rejections } from '../../src/ingest/rejections.ts';
@@ -153,9 +154,9 @@ test('exemplars, metadata, histograms and unknown fields are skipped, and histog
   }
 });
 
-test('a series without samples is not registered', () => {
+test('a series without samples and histograms is not registered', () => {
   const { read, table } = reader();
-  expect(read(series(...UP), series(...UP, lengthDelimited(4, [])))).toEqual([]);
+  expect(read(series(...UP), series(...UP, lengthDelimited(3, [])))).toEqual([]);
   expect(table.size).toBe(0);
 });
 
@@ -374,6 +375,8 @@ test('a request with too many series or samples is refused', () => {
 test('a table that was replaced by a smaller one is read as a new one', () => {
   const replaceable = {
     table: new TableResolver().table,
+    replicas: new Replicas(30_000),
+    wantsHistograms: () => false,
     register: (labels: never, bytes: Uint8Array) => TableResolver.prototype.register.call(replaceable, labels, bytes),
   };
   const walk = new RemoteWrite1(replaceable, INGEST_LIMITS, new Rejections());
