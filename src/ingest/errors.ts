@@ -6,6 +6,7 @@ export type IngestErrorCode =
   | 'malformed_protobuf'
   | 'too_many_series'
   | 'too_many_samples'
+  | 'too_many_symbols'
   | 'unsupported_media_type'
   | 'unsupported_encoding';
 

@@ -4,6 +4,7 @@ export interface IngestLimits {
   readonly decodedBytesMax: number;
   readonly seriesPerRequestMax: number;
   readonly samplesPerRequestMax: number;
+  readonly symbolsPerRequestMax: number;
   readonly labelsMax: number;
   readonly labelNameBytesMax: number;
   readonly labelValueBytesMax: number;
@@ -16,6 +17,8 @@ export const INGEST_LIMITS: IngestLimits = {
   seriesPerRequestMax: 100_000,
   // A sample can be two bytes, so that 64 MiB could be 32 million rows.
   samplesPerRequestMax: 1_000_000,
+  // As of samples: the empty one is two bytes.
+  symbolsPerRequestMax: 1_000_000,
   labelsMax: 64,
   labelNameBytesMax: 1_024,
   labelValueBytesMax: 4_096,

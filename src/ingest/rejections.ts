@@ -4,6 +4,7 @@ export type RejectionReason =
   | 'missing_metric_name'
   | 'duplicate_label'
   | 'empty_label_name'
+  | 'invalid_label_refs'
   | 'invalid_utf8'
   | 'label_limit'
   | 'series_limit'
@@ -24,6 +25,7 @@ export class Rejections {
       missing_metric_name: 0,
       duplicate_label: 0,
       empty_label_name: 0,
+      invalid_label_refs: 0,
       invalid_utf8: 0,
       label_limit: 0,
       series_limit: 0,
