@@ -10,6 +10,7 @@ export type IgnoredReason =
   | 'duplicate'
   | 'out_of_order'
   | 'conflict'
+  | 'writer_conflict'
   | 'stale'
   | 'invalid_value'
   | 'too_old'
@@ -37,6 +38,7 @@ export class WriteCounters {
       duplicate: 0,
       out_of_order: 0,
       conflict: 0,
+      writer_conflict: 0,
       stale: 0,
       invalid_value: 0,
       too_old: 0,
@@ -57,19 +59,21 @@ export class WriteCounters {
     this.commitWait = new Summary();
   }
 
-  /** `accepted + ignored + rejected = received`, so a sample too old counts there and not as accepted. */
+  /** `accepted + ignored + rejected = received`, so what is too old or a conflict counts there and not as accepted. */
   count(outcome: IngestOutcome, { rejections, histogramCount }: Counted): void {
     const { ignored } = this;
+    const ignoredBefore = sum(ignored);
     this.received += outcome.samples + rejections.total;
-    this.accepted += outcome.accepted - outcome.tooOld;
     ignored.duplicate += outcome.duplicate;
     ignored.out_of_order += outcome.outOfOrder;
     ignored.conflict += outcome.conflict;
+    ignored.writer_conflict += outcome.writerConflict;
     ignored.stale += outcome.stale;
     ignored.invalid_value += outcome.invalidValue;
     ignored.too_old += outcome.tooOld;
     ignored.ha_replica += outcome.haReplica;
     ignored.unmatched += outcome.unmatched;
+    this.accepted += Math.max(outcome.samples - outcome.tooNew - (sum(ignored) - ignoredBefore), 0);
     for (const [reason, samples] of Object.entries({ ...rejections.samples, too_new: outcome.tooNew })) {
       this.rejected[reason as RejectionReason] += samples;
     }
@@ -78,6 +82,10 @@ export class WriteCounters {
     this.newborn += outcome.newborn;
     this.openingBalance += outcome.openingBalance;
   }
+}
+
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0);
 }
 
 export class HttpCounters {

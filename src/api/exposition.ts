@@ -89,13 +89,35 @@ export function labelText(...sets: readonly (Readonly<Record<string, string>> | 
   for (const set of sets) {
     if (set === undefined) continue;
     for (const [rawName, value] of Object.entries(set)) {
-      const name = rawName.replace(/[^a-zA-Z0-9_]/g, '_').replace(/^(?=[0-9])/, '_');
+      const name = labelName(rawName);
       if (name === '' || name.startsWith('__') || value === '' || seen.has(name)) continue;
       seen.add(name);
       parts.push(`${name}="${escapeLabelValue(value)}"`);
     }
   }
   return parts.length === 0 ? '' : `{${parts.join(',')}}`;
+}
+
+function labelName(raw: string): string {
+  return raw.replace(/[^a-zA-Z0-9_]/g, '_').replace(/^(?=[0-9])/, '_');
+}
+
+/**
+ * Labels of a group's series. Where the name of a group's label is taken it is `exported_<name>`, as Prometheus has it: without
+ * it two groups would be one series.
+ */
+export function groupedLabelText(
+  fixed: Readonly<Record<string, string>>,
+  group: Readonly<Record<string, string>> = {},
+  labels: Readonly<Record<string, string>> = {},
+): LabelText {
+  const all: Record<string, string> = { ...fixed };
+  for (const [rawName, value] of Object.entries(group)) {
+    let name = labelName(rawName);
+    while (Object.hasOwn(all, name) || name.startsWith('__')) name = `exported_${name}`;
+    all[name] = value;
+  }
+  return labelText(all, labels);
 }
 
 function escapeLabelValue(value: string): string {

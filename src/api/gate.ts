@@ -20,7 +20,10 @@ export function gateVerdict(engine: Engine, service: string, name: string | unde
   if (!engine.slos.some((slo) => slo.service === service)) {
     return unknownVerdict(service, `there is no service "${service}"`);
   }
-  const states = engine.states(nowMs, (slo) => slo.service === service && (name === undefined || slo.name === name));
-  if (states.length === 0) return unknownVerdict(service, `service "${service}" has no SLO "${name}"`);
-  return builtInVerdict(service, states);
+  const asked = engine.slos.filter((slo) => slo.service === service && (name === undefined || slo.name === name));
+  if (asked.length === 0) return unknownVerdict(service, `service "${service}" has no SLO "${name}"`);
+  const states = engine.states(nowMs, (slo) => asked.includes(slo));
+  const present = new Set(states.map(({ id }) => id));
+  const groupless = asked.flatMap(({ id }) => (present.has(id) ? [] : [id]));
+  return builtInVerdict(service, states, groupless);
 }

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Engine } from '../engine/engine.ts';
 import { EXPOSITION_CONTENT_TYPE, Exposition } from './exposition.ts';
 import { addSelfMetrics, EventLoopLag, type SelfMetricsSources } from './self-metrics.ts';
-import { addSloSeries } from './slo-metrics.ts';
+import { addSloSeries, RECENT_MS } from './slo-metrics.ts';
 
 export interface MetricsSources extends SelfMetricsSources {
   readonly engine: Engine;
@@ -20,7 +20,8 @@ export function metricsRoute(app: FastifyInstance, sources: MetricsSources): voi
     const states = engine.states(nowMs);
     const out = new Exposition();
     addSelfMetrics(out, sources, states, nowMs, lag);
-    addSloSeries(out, { slos: engine.slos, states, version });
+    const recentEvents = (id: string) => engine.recentEvents(id, RECENT_MS, nowMs);
+    addSloSeries(out, { slos: engine.slos, states, recentEvents, version });
     reply.type(EXPOSITION_CONTENT_TYPE);
     return out.render();
   });

@@ -3,7 +3,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { SloState } from '../engine/state.ts';
 import type { Store } from '../store/store.ts';
 import type { HttpCounters, ServiceCounters, WriteCounters } from './counters.ts';
-import { type Exposition, labelText } from './exposition.ts';
+import { type Exposition, groupedLabelText, labelText } from './exposition.ts';
 
 /** The server's metrics about itself; docs/self-metrics.md explains each. */
 
@@ -93,7 +93,14 @@ function addEngine(out: Exposition, engine: Engine, states: readonly SloState[],
   out.gauge('slipstream_targets', 'Targets (job and instance) that are known.').add(engine.targetCount);
   const lag = out.gauge('slipstream_slo_watermark_lag_seconds', "How far an SLO's watermark is behind the wall clock.");
   for (const { id, group, asOf } of states) {
-    if (asOf !== null) lag.add((nowMs - Date.parse(asOf)) / 1000, labelText({ slo: id }, group));
+    if (asOf !== null) lag.add((nowMs - Date.parse(asOf)) / 1000, groupedLabelText({ slo: id }, group));
+  }
+  const overflow = out.counter(
+    'slipstream_slo_group_overflow_total',
+    'Series left out of an SLO with too many groups.',
+  );
+  for (const { id, groupBy } of engine.slos) {
+    if (groupBy.length > 0) overflow.add(engine.groupOverflow(id), labelText({ slo: id }));
   }
 }
 

@@ -1,8 +1,8 @@
-import { DAY_MS, formatPrometheusDuration } from '../engine/duration.ts';
+import { DAY_MS, formatPrometheusDuration, MINUTE_MS, SECOND_MS } from '../engine/duration.ts';
 import type { Slo } from '../engine/slo.ts';
 import type { SloState } from '../engine/state.ts';
 import { nominalPeriodMs, STANDARD_WINDOWS } from '../engine/windows.ts';
-import { type Exposition, labelText } from './exposition.ts';
+import { type Exposition, groupedLabelText, labelText } from './exposition.ts';
 
 /**
  * Each SLO under the names that existing dashboards read: those of Sloth's recording rules, of Pyrra's generic rules, and
@@ -10,21 +10,36 @@ import { type Exposition, labelText } from './exposition.ts';
  * belongs to the definition alone (objective, budget, days, info) is there once.
  */
 
+/** What "now" is in the names of Pyrra, `…:rate5m`. */
+export const RECENT_MS = 5 * MINUTE_MS;
+
+interface Events {
+  readonly good: number;
+  readonly bad: number;
+}
+
 export interface SloSeriesSource {
   readonly slos: readonly Slo[];
+  /** The groups of each SLO in their order. */
   readonly states: readonly SloState[];
+  /** Events of the last five minutes of each group of an SLO, in the same order. */
+  readonly recentEvents: (id: string) => readonly (Events | null)[];
   readonly version: string;
 }
 
-export function addSloSeries(out: Exposition, { slos, states, version }: SloSeriesSource): void {
-  const byId = new Map<string, Slo>();
-  for (const slo of slos) {
-    byId.set(slo.id, slo);
-    addDefinition(out, slo, version);
-  }
+export function addSloSeries(out: Exposition, { slos, states, recentEvents, version }: SloSeriesSource): void {
+  for (const slo of slos) addDefinition(out, slo, version);
+  const byId = new Map<string, SloState[]>();
   for (const state of states) {
-    const slo = byId.get(state.id);
-    if (slo !== undefined) addState(out, slo, state);
+    const groups = byId.get(state.id);
+    if (groups === undefined) byId.set(state.id, [state]);
+    else groups.push(state);
+  }
+  for (const slo of slos) {
+    const recent = recentEvents(slo.id);
+    (byId.get(slo.id) ?? []).forEach((state, i) => {
+      addState(out, slo, state, recent[i] ?? null);
+    });
   }
 }
 
@@ -59,13 +74,14 @@ function addDefinition(out: Exposition, slo: Slo, version: string): void {
   out.gauge('pyrra_window', 'Length of the SLO window in seconds.').add(periodMs / 1000, pyrra);
 }
 
-function addState(out: Exposition, slo: Slo, state: SloState): void {
+function addState(out: Exposition, slo: Slo, state: SloState, recent: Events | null): void {
+  const labelled = (fixed: Record<string, string>): string => groupedLabelText(fixed, state.group, slo.labels);
   for (const window of errorRatioWindows(slo, state)) {
     out
       .gauge(`slo:sli_error:ratio_rate${window.name}`, `Share of bad events over ${window.name}, 0 to 1.`)
-      .add(window.ratio, labelText({ ...slothLabels(slo), sloth_window: window.name }, state.group, slo.labels));
+      .add(window.ratio, labelled({ ...slothLabels(slo), sloth_window: window.name }));
   }
-  const sloth = labelText(slothLabels(slo), state.group, slo.labels);
+  const sloth = labelled(slothLabels(slo));
   out
     .gauge('slo:current_burn_rate:ratio', 'How many times faster than sustainable the budget is spent now (5m).')
     .add(burnRate(state, '5m'), sloth);
@@ -76,10 +92,16 @@ function addState(out: Exposition, slo: Slo, state: SloState): void {
     .gauge('slo:period_error_budget_remaining:ratio', 'Share of the error budget that is left; below 0 when overspent.')
     .add(state.errorBudget.remaining, sloth);
 
-  const pyrra = labelText(pyrraLabels(slo), state.group, slo.labels);
+  const pyrra = labelled(pyrraLabels(slo));
   out.gauge('pyrra_availability', 'Share of good events over the SLO window, 0 to 1.').add(state.sli, pyrra);
+  out
+    .gauge('pyrra_requests:rate5m', 'Events a second over the last five minutes.')
+    .add(recent === null ? null : perSecond(recent.good + recent.bad), pyrra);
+  out
+    .gauge('pyrra_errors:rate5m', 'Bad events a second over the last five minutes.')
+    .add(recent === null ? null : perSecond(recent.bad), pyrra);
 
-  const article = labelText({ job: slo.service, slo: slo.name }, state.group, slo.labels);
+  const article = labelled({ job: slo.service, slo: slo.name });
   const recentRatio = errorRatio(slo, state, '5m');
   out
     .gauge('job:slo_availability:ratio_rate5m', 'Share of good events over the last five minutes, 0 to 1.')
@@ -99,6 +121,10 @@ function errorRatioWindows(slo: Slo, state: SloState): { name: string; ratio: nu
   if (windows.some(({ name }) => name === periodName)) return windows;
   const { consumed } = state.errorBudget;
   return [...windows, { name: periodName, ratio: consumed === null ? null : tidy(consumed * slo.errorBudget) }];
+}
+
+function perSecond(events: number): number {
+  return events / (RECENT_MS / SECOND_MS);
 }
 
 function burnRate(state: SloState, window: string): number | null {

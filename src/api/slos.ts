@@ -33,6 +33,12 @@ function hasAll(labels: Readonly<Record<string, string>> | undefined, filters: r
   return filters.every(([key, value]) => labels !== undefined && Object.hasOwn(labels, key) && labels[key] === value);
 }
 
+/** The groups of an SLO, and how many series it has left out because it has as many groups as it may. */
+interface GroupedStates {
+  readonly groups: SloState[];
+  readonly overflow: number;
+}
+
 /** `GET /api/v1/slos` and `GET /api/v1/slos/{service}/{name}`. */
 export function sloRoutes(app: FastifyInstance, engine: Engine, clock: () => number): void {
   const byId = new Map(engine.slos.map((slo) => [slo.id, slo]));
@@ -52,7 +58,7 @@ export function sloRoutes(app: FastifyInstance, engine: Engine, clock: () => num
     return { slos: states.filter(wanted) };
   });
 
-  app.get('/api/v1/slos/:service/:name', (request): SloState | { groups: SloState[] } => {
+  app.get('/api/v1/slos/:service/:name', (request): SloState | GroupedStates => {
     const { service, name } = request.params as { service: string; name: string };
     const query = request.query as QueryParameters;
     onlyParameters(query, ['group']);
@@ -63,8 +69,10 @@ export function sloRoutes(app: FastifyInstance, engine: Engine, clock: () => num
     const states = engine.states(clock(), (candidate) => candidate === slo);
     if (slo.groupBy.length === 0) return states[0]!;
     const groups = states.filter((state) => hasAll(state.group, wanted));
-    if (wanted.length < slo.groupBy.length) return { groups };
-    if (groups.length === 0) throw apiError('group_not_found', { id, group: repeated(query, 'group').join(', ') });
-    return groups[0]!;
+    if (wanted.length > 0 && groups.length === 0) {
+      throw apiError('group_not_found', { id, group: repeated(query, 'group').join(', ') });
+    }
+    const named = new Set(wanted.map(([label]) => label));
+    return named.size === slo.groupBy.length ? groups[0]! : { groups, overflow: engine.groupOverflow(id) };
   });
 }

@@ -12,7 +12,10 @@ const DOCUMENT = readFileSync(resolve(import.meta.dirname, '../../docs/self-metr
 let server: TestServer;
 
 beforeEach(async () => {
-  server = await TestServer.start(NOON_MS, [anSlo({ labels: { tier: 'gold', 'pyrra.dev/team': 'edge "a"' } })]);
+  server = await TestServer.start(NOON_MS, [
+    anSlo({ labels: { tier: 'gold', 'pyrra.dev/team': 'edge "a"' } }),
+    anSlo({ id: 'api/by-code', name: 'by-code', groupBy: ['code'] }),
+  ]);
 });
 
 afterEach(() => server.stop());
@@ -93,6 +96,8 @@ test('an SLO is there under the names of Sloth, Pyrra and the article', async ()
   has(`pyrra_objective{slo="api-availability",${own}} 0.999`);
   has(`pyrra_window{slo="api-availability",${own}} 2592000`);
   has(`pyrra_availability{slo="api-availability",${own}} 0.998`);
+  has(`pyrra_requests:rate5m{slo="api-availability",${own}} ${1000 / 300}`);
+  has(`pyrra_errors:rate5m{slo="api-availability",${own}} ${2 / 300}`);
   has(`job:slo_availability:ratio_rate5m{job="api",slo="availability",${own}} 0.998`);
   has(`job:slo_error_budget_remaining:ratio{job="api",slo="availability",${own}} -1`);
   has('slipstream_slo_watermark_lag_seconds{slo="api/availability"} 5');
