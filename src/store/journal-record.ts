@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { SampleBatch } from '../engine/batch.ts';
+import { SAMPLE_DELTA, SAMPLE_HISTOGRAM, SAMPLE_STARTED, SampleBatch } from '../engine/batch.ts';
 import {
   ByteReader,
   FormatError,
@@ -14,6 +14,7 @@ import {
   writeValues,
   writeVarint,
 } from './record-columns.ts';
+import { HistogramDecoder, HistogramEncoder } from './record-histograms.ts';
 
 /**
  * One journal record: what one request changed, in few bytes.
@@ -21,19 +22,20 @@ import {
  * ```
  * crc32 of what follows (4) | version (1) | flags (1) | nowMs (8)
  * definitions:  count, then each: series id, length, canonical label bytes
- * rows:         count, then the columns: series ids, timestamps, kinds, values
+ * rows:         count, then the columns: series ids, timestamps, kinds, values; of the rows whose kind has them, start
+ *               timestamps and histograms (record-histograms.ts)
  * ```
  *
  * A series id means something only within one run of the process, an *epoch*. The first record of an epoch carries a flag
  * that makes the reader forget all ids, and a series is defined by the first record of the epoch that has a row of it.
  *
- * Whole values are written as the increase over the value of the series that was journalled before. A snapshot trims those
- * older records, so the first record after it carries a flag that takes all of them as 0.
+ * Whole values are written as the increase over the value of the series that was journalled before, and so are the counts of
+ * histograms. A snapshot trims those older records, so the first record after it carries a flag that takes all of them as 0.
  *
- * A timestamp of -0 is read back as 0. Everything else comes back bit for bit, except the payload of a NaN.
+ * A timestamp or start of -0 is read back as 0. Everything else comes back bit for bit, except the payload of a NaN.
  */
 
-const VERSION = 1;
+const VERSION = 2;
 const FLAG_EPOCH = 1;
 const FLAG_VALUES_FROM_ZERO = 2;
 const FLAGS_KNOWN = FLAG_EPOCH | FLAG_VALUES_FROM_ZERO;
@@ -77,6 +79,7 @@ export class CorruptRecordError extends Error {
 
 export class RecordEncoder {
   readonly #labels: SeriesLabels;
+  readonly #histograms = new HistogramEncoder();
   #flags: number;
   /** A bit a series: whether the epoch has its definition. */
   #defined: Uint32Array;
@@ -102,6 +105,7 @@ export class RecordEncoder {
   /** The next record shall be readable without the values of the records before it. */
   restartValues(): void {
     this.#previous.fill(0);
+    this.#histograms.restart();
     this.#flags |= FLAG_VALUES_FROM_ZERO;
   }
 
@@ -117,7 +121,7 @@ export class RecordEncoder {
     const column = this.#column;
     let at = this.#writeDefinitions(this.#undefined(batch.seriesIds, changedRows, changedCount));
 
-    this.#reserve(at, (changedCount * 4 + 1) * ROW_BYTES_MAX);
+    this.#reserve(at, (changedCount * 5 + 1) * ROW_BYTES_MAX);
     const bytes = this.#bytes;
     const view = this.#view;
     at = writeVarint(bytes, at, changedCount);
@@ -131,13 +135,44 @@ export class RecordEncoder {
     at = writeDeltas(bytes, view, at, column, changedCount);
     this.#classify(batch, changedRows, changedCount);
     at = writeValues(bytes, view, at, this.#classes, column, changedCount);
+    at = this.#writeStarts(batch, changedRows, changedCount, at);
+    at = this.#writeHistograms(batch, changedRows, changedCount, at);
+    return this.#finish(at, nowMs);
+  }
 
+  #writeStarts({ kinds, startsMs }: SampleBatch, changedRows: Uint32Array, changedCount: number, at: number): number {
+    const column = this.#column;
+    let count = 0;
+    for (let i = 0; i < changedCount; i++) {
+      const row = changedRows[i]!;
+      if (hasStart(kinds[row]!)) column[count++] = startsMs[row]! + 0;
+    }
+    return writeDeltas(this.#bytes, this.#view, at, column, count);
+  }
+
+  #writeHistograms(batch: SampleBatch, changedRows: Uint32Array, changedCount: number, start: number): number {
+    const { seriesIds, kinds, values, histograms } = batch;
+    let at = start;
+    for (let i = 0; i < changedCount; i++) {
+      const row = changedRows[i]!;
+      if (kinds[row] !== SAMPLE_HISTOGRAM) continue;
+      const bytes = this.#histograms.encode(seriesIds[row]!, histograms[values[row]!]!);
+      this.#reserve(at, bytes.length);
+      this.#bytes.set(bytes, at);
+      at += bytes.length;
+    }
+    return at;
+  }
+
+  #finish(end: number, nowMs: number): Uint8Array {
+    const bytes = this.#bytes;
+    const view = this.#view;
     bytes[4] = VERSION;
     bytes[5] = this.#flags;
     view.setFloat64(6, nowMs, true);
-    view.setUint32(0, crc32(bytes.subarray(4, at)), true);
+    view.setUint32(0, crc32(bytes.subarray(4, end)), true);
     this.#flags = 0;
-    return bytes.slice(0, at);
+    return bytes.slice(0, end);
   }
 
   /** The changed series that the epoch has not defined, now marked as defined. */
@@ -182,19 +217,23 @@ export class RecordEncoder {
 
   /** Values to classes and payloads, and into the previous values. */
   #classify(batch: SampleBatch, changedRows: Uint32Array, changedCount: number): void {
-    const { seriesIds, values } = batch;
+    const { seriesIds, values, kinds } = batch;
     const previous = this.#previous;
     const payloads = this.#column;
     const classes = this.#classes;
     for (let i = 0; i < changedCount; i++) {
       const row = changedRows[i]!;
-      const value = values[row]!;
+      const kind = kinds[row]!;
+      // The value of a histogram is its place in the batch, which the reader finds by itself.
+      const value = kind === SAMPLE_HISTOGRAM ? Number.NaN : values[row]!;
       if (value >= 0 && value <= Number.MAX_SAFE_INTEGER && Math.floor(value) === value && !Object.is(value, -0)) {
         const id = seriesIds[row]!;
         const before = previous[id]!;
         previous[id] = value;
-        classes[i] = value >= before ? VALUE_INCREASE : VALUE_WHOLE;
-        payloads[i] = value >= before ? value - before : value;
+        // A declared delta has nothing to do with the one before.
+        const grows = value >= before && kind !== SAMPLE_DELTA;
+        classes[i] = grows ? VALUE_INCREASE : VALUE_WHOLE;
+        payloads[i] = grows ? value - before : value;
       } else {
         classes[i] = Number.isNaN(value) ? VALUE_NAN : VALUE_DOUBLE;
         payloads[i] = value;
@@ -222,6 +261,10 @@ export class RecordEncoder {
   }
 }
 
+function hasStart(kind: number): boolean {
+  return kind === SAMPLE_STARTED || kind === SAMPLE_DELTA || kind === SAMPLE_HISTOGRAM;
+}
+
 /** How many rows of a record were applied, and how many belong to series that were refused. */
 export interface DecodedRows {
   readonly applied: number;
@@ -235,6 +278,7 @@ export class RecordDecoder {
   #column: Float64Array;
   #classes: Uint8Array;
   readonly #batch: SampleBatch;
+  readonly #histograms = new HistogramDecoder();
 
   /** `snapshotIds` leads from the ids of the snapshot that was loaded to the present ones; negative means refused. */
   constructor(snapshotIds: Int32Array = new Int32Array(0)) {
@@ -275,7 +319,9 @@ export class RecordDecoder {
   #readFlags(flags: number): void {
     if ((flags & ~FLAGS_KNOWN) !== 0) throw new FormatError(`its flags are ${flags}`);
     if ((flags & FLAG_EPOCH) !== 0) this.#ids.fill(UNDEFINED);
-    if (flags !== 0) this.#previous.fill(0);
+    if (flags === 0) return;
+    this.#previous.fill(0);
+    this.#histograms.restart();
   }
 
   #readDefinitions(reader: ByteReader, target: ReplayTarget): void {
@@ -297,6 +343,7 @@ export class RecordDecoder {
       this.#classes = new Uint8Array(rows);
     }
     const batch = this.#batch;
+    batch.clear();
     batch.reserve(rows);
     batch.length = rows;
     const { seriesIds, timestampsMs, values, kinds } = batch;
@@ -324,22 +371,39 @@ export class RecordDecoder {
       if (increase || classes[row] === VALUE_WHOLE) previous[id] = value;
       values[row] = value;
     }
+    this.#readStarts(reader, rows);
+    this.#readHistograms(reader, rows);
     return rows;
+  }
+
+  #readStarts(reader: ByteReader, rows: number): void {
+    const { kinds, startsMs } = this.#batch;
+    const column = this.#column;
+    let count = 0;
+    for (let row = 0; row < rows; row++) if (hasStart(kinds[row]!)) count++;
+    readDeltas(reader, column, count);
+    let next = 0;
+    for (let row = 0; row < rows; row++) if (hasStart(kinds[row]!)) startsMs[row] = column[next++]!;
+  }
+
+  #readHistograms(reader: ByteReader, rows: number): void {
+    const { seriesIds, kinds, values, histograms } = this.#batch;
+    for (let row = 0; row < rows; row++) {
+      if (kinds[row] !== SAMPLE_HISTOGRAM) continue;
+      values[row] = histograms.push(this.#histograms.decode(seriesIds[row]!, reader)) - 1;
+    }
   }
 
   /** From the ids of the epoch to the present ones, without the rows of refused series. Returns the rows that are left. */
   #mapRows(): number {
     const batch = this.#batch;
-    const { seriesIds, timestampsMs, values, kinds } = batch;
     const ids = this.#ids;
     let kept = 0;
     for (let row = 0; row < batch.length; row++) {
-      const id = ids[seriesIds[row]!]!;
+      const id = ids[batch.seriesIds[row]!]!;
       if (id === REFUSED) continue;
-      seriesIds[kept] = id;
-      timestampsMs[kept] = timestampsMs[row]!;
-      values[kept] = values[row]!;
-      kinds[kept] = kinds[row]!;
+      batch.move(row, kept);
+      batch.seriesIds[kept] = id;
       kept++;
     }
     batch.length = kept;

@@ -74,7 +74,7 @@ export function writeDeltas(
       run++;
       row++;
     }
-    const head = (delta < 0 ? -2 * delta - 1 : 2 * delta) * 2;
+    const head = zigzag(delta) * 2;
     if (run === 1) {
       if (head < 0x80) bytes[at++] = head;
       else at = writeVarint(bytes, at, head);
@@ -115,6 +115,11 @@ export function writeValues(
   return at;
 }
 
+/** For whole numbers of either sign, up to 2^52. */
+export function zigzag(value: number): number {
+  return value < 0 ? -2 * value - 1 : 2 * value;
+}
+
 /** A cursor over bytes; whatever would lead beyond their end is a `FormatError`. */
 export class ByteReader {
   readonly bytes: Uint8Array;
@@ -146,11 +151,24 @@ export class ByteReader {
     return value;
   }
 
+  /** What `zigzag` made a varint. */
+  signed(): number {
+    const value = this.varint();
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+
   double(): number {
     if (this.at + 8 > this.bytes.length) throw new FormatError('it ends too early');
     const value = this.#view.getFloat64(this.at, true);
     this.at += 8;
     return value;
+  }
+
+  /** The length of a list whose elements take at least a byte each. */
+  count(): number {
+    const count = this.varint();
+    if (count > this.bytes.length - this.at) throw new FormatError('it ends too early');
+    return count;
   }
 
   /** A view of the next `length` bytes. */

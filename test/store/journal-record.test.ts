@@ -1,7 +1,15 @@
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SAMPLE_STALE, SAMPLE_VALUE, SampleBatch } from '../../src/engine/batch.ts';
+import {
+  SAMPLE_DELTA,
+  SAMPLE_HISTOGRAM,
+  SAMPLE_STALE,
+  SAMPLE_STARTED,
+  SAMPLE_VALUE,
+  SampleBatch,
+} from '../../src/engine/batch.ts';
+import type { Bucket, NativeHistogram } from '../../src/engine/native-histogram.ts';
 import { CorruptRecordError, RecordDecoder, RecordEncoder } from '../../src/store/journal-record.ts';
 
 interface Row {
@@ -9,8 +17,27 @@ interface Row {
   readonly timestampMs: number;
   readonly value: number;
   readonly kind: number;
+  /** Of the kinds that have one. */
+  readonly startMs?: number;
+  /** In place of the value, which is 0. */
+  readonly histogram?: NativeHistogram;
 }
 type Record = readonly [nowMs: number, rows: readonly Row[]];
+
+const HAVE_STARTS = [SAMPLE_STARTED, SAMPLE_DELTA, SAMPLE_HISTOGRAM];
+const HISTOGRAM: NativeHistogram = {
+  schema: 3,
+  count: 6,
+  zeroThreshold: 2 ** -128,
+  zeroCount: 1,
+  positive: [
+    [-2, 3],
+    [5, 2],
+  ],
+  negative: [],
+  customBounds: [],
+  resetHint: 'unknown',
+};
 
 /** One run of the process: it gives ids to series in the order in which it meets them. */
 class Process {
@@ -30,9 +57,11 @@ class Process {
   /** Every second row of the batch is one that changed nothing. */
   encode([nowMs, rows]: Record): Uint8Array {
     const batch = new SampleBatch(1);
-    for (const { series, timestampMs, value, kind } of rows) {
-      batch.push(this.idOf('unchanged'), 1, 1, 0);
-      batch.push(this.idOf(series), timestampMs, value, kind);
+    for (const { series, timestampMs, value, kind, startMs = -7, histogram } of rows) {
+      batch.pushHistogram(this.idOf('unchanged'), 1, HISTOGRAM, 1);
+      const id = this.idOf(series);
+      if (histogram === undefined) batch.pushStarted(id, timestampMs, value, kind, startMs);
+      else batch.pushHistogram(id, timestampMs, histogram, startMs);
     }
     const changed = Uint32Array.from(rows, (_, i) => 2 * i + 1);
     return this.encoder.encode(batch, changed, rows.length, nowMs);
@@ -62,8 +91,10 @@ class Replay {
       rows.push({
         series: this.names[1000 - batch.seriesIds[i]!]!,
         timestampMs: batch.timestampsMs[i]!,
-        value: batch.values[i]!,
+        value: batch.kinds[i] === SAMPLE_HISTOGRAM ? 0 : batch.values[i]!,
         kind: batch.kinds[i]!,
+        ...(HAVE_STARTS.includes(batch.kinds[i]!) && { startMs: batch.startsMs[i]! }),
+        ...(batch.kinds[i] === SAMPLE_HISTOGRAM && { histogram: batch.histograms[batch.values[i]!]! }),
       });
     }
     this.records.push([nowMs, rows]);
@@ -93,15 +124,74 @@ const VALUE = fc.oneof(
   fc.constantFrom(0, -0, -1, 0.5, 1e300, 2 ** 31, 2 ** 32, 2 ** 53 - 1, 2 ** 53, 2 ** 53 + 2, 2 ** 60),
   fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY),
 );
-const ROW: fc.Arbitrary<Row> = fc.record(
+const SERIES = fc.constantFrom('a', 'b', 'c', 'd', 'e{job="é"}', '');
+const PLAIN_ROW: fc.Arbitrary<Row> = fc.record(
   {
-    series: fc.constantFrom('a', 'b', 'c', 'd', 'e{job="é"}', ''),
+    series: SERIES,
     timestampMs: TIMESTAMP,
     value: VALUE,
     kind: fc.constantFrom(SAMPLE_VALUE, SAMPLE_VALUE, SAMPLE_STALE, 255),
   },
   { noNullPrototype: true },
 );
+const STARTED_ROW: fc.Arbitrary<Row> = fc.record(
+  {
+    series: SERIES,
+    timestampMs: TIMESTAMP,
+    value: VALUE,
+    kind: fc.constantFrom(SAMPLE_STARTED, SAMPLE_DELTA),
+    startMs: fc.oneof(TIMESTAMP, fc.constantFrom(0, 1_759_999_999_999.5)),
+  },
+  { noNullPrototype: true },
+);
+const COUNT = fc.oneof(
+  { weight: 9, arbitrary: fc.oneof(fc.nat(300), fc.maxSafeNat()) },
+  { weight: 1, arbitrary: VALUE },
+);
+const BUCKETS: fc.Arbitrary<Bucket[]> = fc
+  .array(fc.tuple(fc.oneof(fc.integer({ min: -9, max: 9 }), fc.integer({ min: -(2 ** 40), max: 2 ** 40 })), COUNT), {
+    maxLength: 4,
+  })
+  .map((buckets) => [...new Map(buckets)].sort(([a], [b]) => a - b));
+const ROW_HISTOGRAM: fc.Arbitrary<NativeHistogram> = fc.oneof(
+  // Of one layout, with counts that go up and down.
+  fc.tuple(fc.nat(9), fc.nat(9), fc.nat(9)).map(
+    ([a, b, c]): NativeHistogram => ({
+      ...HISTOGRAM,
+      count: a + b + c,
+      zeroCount: c,
+      positive: [
+        [-2, a],
+        [5, b],
+      ],
+    }),
+  ),
+  fc.record<NativeHistogram>(
+    {
+      schema: fc.constantFrom(-4, 0, 8, -53),
+      count: COUNT,
+      zeroThreshold: fc.constantFrom(0, -0, 2 ** -128, 1),
+      zeroCount: COUNT,
+      positive: BUCKETS,
+      negative: BUCKETS,
+      customBounds: fc.array(fc.double({ noNaN: true }), { maxLength: 3 }),
+      resetHint: fc.constantFrom('unknown', 'yes', 'no', 'gauge'),
+    },
+    { noNullPrototype: true },
+  ),
+);
+const HISTOGRAM_ROW: fc.Arbitrary<Row> = fc.record(
+  {
+    series: SERIES,
+    timestampMs: TIMESTAMP,
+    value: fc.constant(0),
+    kind: fc.constant(SAMPLE_HISTOGRAM),
+    startMs: TIMESTAMP,
+    histogram: ROW_HISTOGRAM,
+  },
+  { noNullPrototype: true },
+);
+const ROW = fc.oneof(PLAIN_ROW, STARTED_ROW, HISTOGRAM_ROW);
 /** Runs of equal steps, as scrapes and backfills make them. */
 const SCRAPE: fc.Arbitrary<Row[]> = fc
   .tuple(TIMESTAMP, fc.constantFrom(0, 15_000), fc.nat(200), VALUE)
@@ -154,7 +244,7 @@ describe('a journal record', () => {
   });
 
   it('with a right checksum and wrong contents is refused with words', () => {
-    const header = [1, 1, ...new Array(8).fill(0)];
+    const header = [2, 1, ...new Array(8).fill(0)];
     const defined = [...header, 1, 0, 1, 97]; // Series 0 is "a".
     const refuses = (bytes: number[], reason: string) => {
       const decode = () => new RecordDecoder().decode(forged(...bytes), 3, new Replay());
@@ -164,8 +254,8 @@ describe('a journal record', () => {
     };
     const big = [0xff, 0xff, 0xff, 0xff, 0x0f];
     refuses([1, 1], 'it has only 6 bytes');
-    refuses([2, ...header.slice(1), 0, 0], 'it has version 2, and this program reads version 1');
-    refuses([1, 4, ...header.slice(2), 0, 0], 'its flags are 4');
+    refuses([1, ...header.slice(1), 0, 0], 'it has version 1, and this program reads version 2');
+    refuses([2, 4, ...header.slice(2), 0, 0], 'its flags are 4');
     refuses([...header], 'it ends too early');
     refuses([...header, 0x80], 'it ends too early');
     refuses([...header, 0, 0, 0], 'bytes follow its end');
@@ -184,11 +274,32 @@ describe('a journal record', () => {
     refuses([...defined, 1, 0, 0, 0, 0], 'a run is empty');
     refuses([...defined, 1, 0, 0, 0, 6, 0, 0], 'it ends too early');
     expect(new RecordDecoder().decode(forged(...defined, 1, 0, 0, 0, 4, 5), 3, new Replay()).applied).toBe(1);
+    // One row of kind SAMPLE_HISTOGRAM, with the start 0.
+    const one = [...defined, 1, 0, 0, 16, 7, 0];
+    const zeroThreshold = new Array(8).fill(0);
+    refuses([...one.slice(0, -1)], 'it ends too early');
+    refuses([...one], 'it ends too early');
+    refuses([...one, 16], 'a histogram begins with 16');
+    refuses([...one, 1], 'series 0 has no histogram to build on');
+    refuses([...one, 0, 6, ...zeroThreshold.slice(1)], 'it ends too early');
+    refuses([...one, 0, 6, ...zeroThreshold, 0, 9, 0, 0, 0], 'it ends too early');
+    refuses([...one, 0, 6, ...zeroThreshold, ...big, 0, 0, 0], 'it ends too early');
+    refuses([...one, 2, 6, ...zeroThreshold, 0, 0, 0, 1, 2, 3], 'it ends too early');
+    const read = new Replay();
+    new RecordDecoder().decode(forged(...one, 4, 6, ...zeroThreshold, 0, 1, 3, 0, 9, 2, 7), 3, read);
+    expect(read.records[0]![1][0]!.histogram).toEqual({
+      ...HISTOGRAM,
+      count: 9,
+      zeroThreshold: 0,
+      zeroCount: 2,
+      positive: [[-2, 7]],
+      resetHint: 'yes',
+    });
   });
 
   it('of a new epoch cannot mean a series of the old one', () => {
     const decoder = new RecordDecoder();
-    const header = [1, 1, ...new Array(8).fill(0)];
+    const header = [2, 1, ...new Array(8).fill(0)];
     const oneRow = [1, 0, 0, 0, 4, 5];
     decoder.decode(forged(...header, 1, 0, 1, 97, ...oneRow), 1, new Replay());
     expect(() => decoder.decode(forged(...header, 0, ...oneRow), 2, new Replay())).toThrow('series 0 is not defined');
@@ -240,6 +351,29 @@ describe('a journal record', () => {
     expect(() => encoder.encode(batch, Uint32Array.of(0), 1, 1)).toThrow('series id 4294967295; at most 67108864');
     expect(() => encoder.encode(batch, Uint32Array.of(1), 1, 1)).toThrow('series id 67108865; at most 67108864');
     expect(() => encoder.encode(batch, new Uint32Array(0), 2 ** 24 + 1, 1)).toThrow('a record of 16777217 rows');
+  });
+
+  it('of an observation into buckets that were there costs some bytes, whatever the histogram holds', () => {
+    const process = new Process();
+    const buckets = Array.from({ length: 60 }, (_, i): Bucket => [i, 1_000_000 + i]);
+    const histogram = (more: number): NativeHistogram => ({
+      ...HISTOGRAM,
+      count: 61_000_000 + more,
+      positive: buckets.map(([index, count]) => [index, index === 30 ? count + more : count]),
+    });
+    const encode = (more: number) =>
+      process.encode([1, [{ ...row('a', more, 0, SAMPLE_HISTOGRAM), startMs: 0, histogram: histogram(more) }]]).length;
+    expect(encode(0)).toBeLessThan(350);
+    expect(encode(5)).toBeLessThan(100);
+    process.encoder.restartValues();
+    expect(encode(6)).toBeGreaterThan(200);
+  });
+
+  it('of plain values is as long as ever', () => {
+    const plain = (kind: number) =>
+      new Process().encode([1, Array.from({ length: 50 }, (_, i) => row(`s${i}`, 1000, i, kind))]).length;
+    // 14 of the header, 4 or 5 a definition, 1 a value, and 12 for everything else.
+    expect(plain(SAMPLE_VALUE)).toBe(316);
   });
 
   it('costs under 3 bytes a sample for the counters of a fleet', () => {
