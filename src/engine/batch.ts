@@ -17,6 +17,8 @@ export const SAMPLE_STARTED = 2;
 export const SAMPLE_DELTA = 3;
 /** A native histogram: the value is its index in `histograms`. */
 export const SAMPLE_HISTOGRAM = 4;
+/** A native histogram that is an increment by itself. */
+export const SAMPLE_HISTOGRAM_DELTA = 5;
 
 export class SampleBatch {
   length: number;
@@ -25,7 +27,7 @@ export class SampleBatch {
   timestampsMs: Float64Array;
   values: Float64Array;
   kinds: Uint8Array;
-  /** Unix milliseconds; meaningful only on rows of kind SAMPLE_STARTED, SAMPLE_DELTA and SAMPLE_HISTOGRAM, where 0 is unknown. */
+  /** Unix milliseconds, 0 when unknown; meaningful only on rows of a kind other than SAMPLE_VALUE and SAMPLE_STALE. */
   startsMs: Float64Array;
   /** Which replica of an HA pair sent the row; 0 for a sender of its own. Meaningful only with `hasSenders`. */
   senders: Int32Array;
@@ -90,8 +92,14 @@ export class SampleBatch {
     this.startsMs[this.length - 1] = startMs;
   }
 
-  pushHistogram(seriesId: number, timestampMs: number, histogram: NativeHistogram, startMs: number): void {
-    this.pushStarted(seriesId, timestampMs, this.histograms.length, SAMPLE_HISTOGRAM, startMs);
+  pushHistogram(
+    seriesId: number,
+    timestampMs: number,
+    histogram: NativeHistogram,
+    startMs: number,
+    kind = SAMPLE_HISTOGRAM,
+  ): void {
+    this.pushStarted(seriesId, timestampMs, this.histograms.length, kind, startMs);
     this.histograms.push(histogram);
   }
 }

@@ -1,8 +1,8 @@
 import { Accounts, type LedgerEntry } from './accounts.ts';
 import type { SampleBatch } from './batch.ts';
-import { SAMPLE_DELTA, SAMPLE_HISTOGRAM, SAMPLE_STALE, SAMPLE_VALUE } from './batch.ts';
+import { SAMPLE_DELTA, SAMPLE_HISTOGRAM, SAMPLE_HISTOGRAM_DELTA, SAMPLE_STALE, SAMPLE_VALUE } from './batch.ts';
 import { MINUTE_MS } from './duration.ts';
-import { decodeLabels, type LabelSet, labelValue } from './label-set.ts';
+import { decodeSeries, type LabelSet, labelValue, readings, withOriginals } from './label-set.ts';
 import type { Group } from './ledger.ts';
 import { increaseOf, isCountable, type NativeHistogram, underThreshold } from './native-histogram.ts';
 import { IngestOutcome } from './outcome.ts';
@@ -120,22 +120,29 @@ export class Engine {
 
   /**
    * Meets a series for the first time: matches it against every SLO and gives it an id, or -1 when the table is full.
-   * `canonical` are its label bytes as `encodeLabels` writes them.
+   * `canonical` are its label bytes as `encodeLabels` writes them: they alone say which series it is. By its `originals`,
+   * the names that its labels had before they were translated, it can be selected as well.
    */
-  register(labels: LabelSet, canonical: Uint8Array): number {
+  register(labels: LabelSet, canonical: Uint8Array, originals: LabelSet | null = null): number {
     const known = this.table.find(canonical, 0, canonical.length);
     if (known !== -1) return known;
-    const id = this.table.insert(canonical, 0, canonical.length);
+    // The table keeps the originals behind the labels, so that the journal and snapshots know them, too.
+    const kept = originals === null ? canonical : withOriginals(canonical, originals);
+    const id = this.table.insert(kept, 0, kept.length);
     if (id === -1) return -1;
+    if (originals !== null) this.table.alias(canonical, 0, canonical.length, id);
     this.#series.reserve(id + 1);
     this.#series.target[id] = this.#targetFor(labelValue(labels, 'job'), labelValue(labels, 'instance'));
-    this.#wiring.connect(id, labels);
+    this.#wiring.connect(id, readings(labels, originals));
     return id;
   }
 
-  /** As `register`, of label bytes that were written by `encodeLabels`: what the journal and snapshots hold. */
-  registerCanonical(canonical: Uint8Array): number {
-    return this.register(decodeLabels(canonical, 0, canonical.length), canonical);
+  /** As `register`, of bytes that the table keeps of a series: what the journal and snapshots hold. */
+  registerCanonical(kept: Uint8Array): number {
+    const known = this.table.find(kept, 0, kept.length);
+    if (known !== -1) return known;
+    const { labels, originals, labelsEnd } = decodeSeries(kept);
+    return this.register(labels, kept.subarray(0, labelsEnd), originals);
   }
 
   /** Whether an SLO reads the native histograms of a series. */
@@ -288,20 +295,26 @@ export class Engine {
       outcome.stale++;
       return this.#stale(id, tMs);
     }
-    if (kind === SAMPLE_HISTOGRAM ? !isCountable(batch.histograms[value]!) : !this.#isUsable(id, value)) {
+    const isHistogram = kind === SAMPLE_HISTOGRAM || kind === SAMPLE_HISTOGRAM_DELTA;
+    const isDelta = kind === SAMPLE_DELTA || kind === SAMPLE_HISTOGRAM_DELTA;
+    if (isHistogram ? !isCountable(batch.histograms[value]!) : !this.#isUsable(id, value)) {
       outcome.invalidValue++;
       return false;
     }
     if (tMs <= previousMs) {
-      if (tMs < previousMs) outcome.outOfOrder++;
-      else if (kind === SAMPLE_HISTOGRAM || value === lastValue[id]) outcome.duplicate++;
+      const isDuplicate = tMs === previousMs && (isHistogram || value === lastValue[id]);
+      if (isDuplicate) outcome.duplicate++;
+      else if (tMs < previousMs) outcome.outOfOrder++;
       else outcome.conflict++;
+      // A cumulative series has told it by now; what a delta tells is nowhere else.
+      if (isDelta && !isDuplicate) outcome.lateDeltaRows.push(row);
       return false;
     }
     const previousStartMs = lastStartMs[id]!;
-    if (kind === SAMPLE_DELTA && startMs !== 0 && startMs < previousMs) {
+    if (isDelta && startMs !== 0 && startMs < previousMs) {
       // Part of what it tells has been counted already: two writers of one series.
       outcome.writerConflict++;
+      outcome.lateDeltaRows.push(row);
       return false;
     }
     outcome.accepted++;
@@ -312,6 +325,10 @@ export class Engine {
     if (first) this.#appear(id, tMs);
     const old = tMs <= oldestMs;
     if (old) outcome.tooOld++;
+    if (kind === SAMPLE_HISTOGRAM_DELTA) {
+      if (!old) this.#histogramIncrease(id, tMs, batch.histograms[value]!);
+      return true;
+    }
     if (kind === SAMPLE_HISTOGRAM) {
       this.#histogram(batch, row, startMs, previousMs, previousStartMs, old);
       return true;
@@ -474,13 +491,25 @@ export class Engine {
         if (!this.#isNewborn(id, tMs, startMs, previousMs === EXISTED_BEFORE, entry.slo)) continue;
         newborn = true;
       }
-      const { count, lower, estimate, upper } = underThreshold(increase, sli.thresholdSeconds);
-      this.#accounts.add(entry.events, tMs, estimate, count - estimate);
-      this.#accounts.add(entry.bounds, tMs, lower, upper);
+      this.#countHistogram(entry, sli.thresholdSeconds, tMs, increase);
     }
     if (previous !== undefined) return;
     if (newborn) this.#outcome.newborn++;
     else this.#outcome.openingBalance++;
+  }
+
+  /** A declared delta, which is an increment by itself and no baseline of the next one. */
+  #histogramIncrease(id: number, tMs: number, increase: NativeHistogram): void {
+    for (const { kind, entry } of this.#wiring.othersOf(id)) {
+      const { sli } = entry.ledger.slo;
+      if (kind === 'native' && sli.kind === 'latency') this.#countHistogram(entry, sli.thresholdSeconds, tMs, increase);
+    }
+  }
+
+  #countHistogram(entry: LedgerEntry, thresholdSeconds: number, tMs: number, increase: NativeHistogram): void {
+    const { count, lower, estimate, upper } = underThreshold(increase, thresholdSeconds);
+    this.#accounts.add(entry.events, tMs, estimate, count - estimate);
+    this.#accounts.add(entry.bounds, tMs, lower, upper);
   }
 
   /** One tick: judges every alert as of its watermark and returns what changed. */

@@ -51,6 +51,7 @@ function byteRank(unit: number): number {
 }
 
 const LABEL_TAG = 0x0a;
+const ORIGINAL_TAG = 0x12;
 const NAME_TAG = 0x0a;
 const VALUE_TAG = 0x12;
 
@@ -63,6 +64,19 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * length as short as possible. It is what Prometheus sends, so that its bytes need no second form.
  */
 export function encodeLabels(labels: LabelSet): Uint8Array {
+  return encode(labels, LABEL_TAG);
+}
+
+/** Canonical bytes with the original names of a series behind them. */
+export function withOriginals(canonical: Uint8Array, originals: LabelSet): Uint8Array {
+  const behind = encode(originals, ORIGINAL_TAG);
+  const bytes = new Uint8Array(canonical.length + behind.length);
+  bytes.set(canonical);
+  bytes.set(behind, canonical.length);
+  return bytes;
+}
+
+function encode(labels: LabelSet, tag: number): Uint8Array {
   const names = labels.names.map((name) => encoder.encode(name));
   const values = labels.values.map((value) => encoder.encode(value));
   let size = 0;
@@ -74,7 +88,7 @@ export function encodeLabels(labels: LabelSet): Uint8Array {
   let at = 0;
   for (let i = 0; i < names.length; i++) {
     const labelSize = stringFieldSize(names[i]!.length) + stringFieldSize(values[i]!.length);
-    bytes[at++] = LABEL_TAG;
+    bytes[at++] = tag;
     at = writeVarint(bytes, at, labelSize);
     at = writeString(bytes, at, NAME_TAG, names[i]!);
     at = writeString(bytes, at, VALUE_TAG, values[i]!);
@@ -82,8 +96,20 @@ export function encodeLabels(labels: LabelSet): Uint8Array {
   return bytes;
 }
 
-/** The labels behind bytes that `encodeLabels` wrote; anything else is a bug. */
+/** What bytes of `encodeLabels` or `withOriginals` say; anything else is a bug. */
+export function decodeSeries(bytes: Uint8Array): { labels: LabelSet; originals: LabelSet | null; labelsEnd: number } {
+  const { labels, at } = decode(bytes, 0, bytes.length, LABEL_TAG);
+  const originals = at === bytes.length ? null : decode(bytes, at, bytes.length, ORIGINAL_TAG).labels;
+  return { labels, originals, labelsEnd: at };
+}
+
+/** The labels behind bytes that `encodeLabels` or `withOriginals` wrote; anything else is a bug. */
 export function decodeLabels(bytes: Uint8Array, start: number, end: number): LabelSet {
+  return decode(bytes, start, end, LABEL_TAG).labels;
+}
+
+/** Reads fields of one tag, up to the end or the first original name. */
+function decode(bytes: Uint8Array, start: number, end: number, labelTag: number): { labels: LabelSet; at: number } {
   const names: string[] = [];
   const values: string[] = [];
   let at = start;
@@ -103,12 +129,28 @@ export function decodeLabels(bytes: Uint8Array, start: number, end: number): Lab
     at += size;
     return decoder.decode(bytes.subarray(at - size, at));
   };
-  while (at < end) {
-    length(LABEL_TAG);
+  while (at < end && (labelTag === ORIGINAL_TAG || bytes[at] !== ORIGINAL_TAG)) {
+    length(labelTag);
     names.push(text(NAME_TAG));
     values.push(text(VALUE_TAG));
   }
-  return { names, values };
+  return { labels: { names, values }, at };
+}
+
+/**
+ * The label sets by which a series can be selected. A series whose names were translated has those labels beside the
+ * translated ones, and either metric name.
+ */
+export function readings(labels: LabelSet, originals: LabelSet | null): LabelSet[] {
+  if (originals === null) return [labels];
+  const all: [string, string][] = labels.names.map((name, i) => [name, labels.values[i]!]);
+  originals.names.forEach((name, i) => {
+    if (!labels.names.includes(name)) all.push([name, originals.values[i]!]);
+  });
+  const named = labelSet(all);
+  const originalName = labelValue(originals, '__name__');
+  if (originalName === '') return [named];
+  return [named, labelSet(all.map(([name, value]) => [name, name === '__name__' ? originalName : value]))];
 }
 
 const METRIC_NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;

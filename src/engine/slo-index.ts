@@ -50,20 +50,22 @@ export class SloIndex {
     else push(this.#byNameAndJob, key(name, job), entry);
   }
 
-  /** The SLOs that want a series, each once, with everything it is to them. */
-  matches(labels: LabelSet): Match[] {
-    const name = labelValue(labels, '__name__');
+  /** The SLOs that want a series, each once, with everything it is to them; `read` are the label sets it can be taken for. */
+  matches(read: readonly LabelSet[]): Match[] {
     const roles = new Map<number, number>();
-    const collect = (entries: readonly Entry[] | undefined): void => {
-      for (const entry of entries ?? []) {
-        const seen = roles.get(entry.slo) ?? 0;
-        if ((seen & entry.role) !== 0) continue;
-        if (matches(entry.matchers, labels)) roles.set(entry.slo, seen | entry.role);
-      }
-    };
-    collect(this.#byNameAndJob.get(key(name, labelValue(labels, 'job'))));
-    collect(this.#byName.get(name));
-    collect(this.#rest);
+    for (const labels of read) {
+      const collect = (entries: readonly Entry[] | undefined): void => {
+        for (const entry of entries ?? []) {
+          const seen = roles.get(entry.slo) ?? 0;
+          if ((seen & entry.role) !== 0) continue;
+          if (matches(entry.matchers, labels)) roles.set(entry.slo, seen | entry.role);
+        }
+      };
+      const name = labelValue(labels, '__name__');
+      collect(this.#byNameAndJob.get(key(name, labelValue(labels, 'job'))));
+      collect(this.#byName.get(name));
+      collect(this.#rest);
+    }
     return [...roles].map(([slo, seen]) => ({ slo, roles: seen }));
   }
 }

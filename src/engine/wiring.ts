@@ -50,10 +50,12 @@ export class Wiring {
     return this.#others.get(id) ?? NONE;
   }
 
-  connect(id: number, labels: LabelSet): void {
+  /** `read` are the label sets by which the series may be selected; the first one says which series it is. */
+  connect(id: number, read: readonly LabelSet[]): void {
     const start = this.feeds.size;
     const others: OtherFeed[] = [];
-    for (const match of this.#index.matches(labels)) {
+    const labels = read[0]!;
+    for (const match of this.#index.matches(read)) {
       const entry = this.#accounts.forLabels(match.slo, labels);
       if (entry !== null) this.#feed(match, entry, labels, others);
     }
