@@ -81,6 +81,44 @@ test('the group of an objective without groups is not there', () => {
   expect(differencesOf('at: 1m, sli: 0.5, group: {region: eu}')).toEqual(['1m: group: there is no {"region":"eu"}']);
 });
 
+test('of a grouped objective the group is chosen, and what is wrong with the choice is said', () => {
+  const differences = (...expectations: string[]): string[] => {
+    const { scenario, problems } = readScenario(
+      'a.test.yaml',
+      `definitions: [api.yaml]
+tests:
+  - name: groups
+    interval: 15s
+    input_series:
+      - {series: 'requests{job="api",zone="1",region="eu"}', values: '0+1x40'}
+      - {series: 'requests{job="api",zone="2",region="eu"}', values: '0+1x40'}
+    expect:
+${expectations.map((line) => `      - {slo: api/availability, at: 10m, ${line}}\n`).join('')}`,
+      () => ({ slos: [anSlo({ groupBy: ['region', 'zone'] })], problems: [], missing: [] }),
+    );
+    expect(problems).toEqual([]);
+    return runTest(scenario!, scenario!.tests[0]!).map(({ message }) => message);
+  };
+  expect(
+    differences(
+      'group: {region: eu, zone: "1"}, sli: 1, gate: allow',
+      'group: {region: us, zone: "1"}, sli: absent, alerts: {}',
+      'group: {region: us, zone: "1"}, sli: absent, gate: allow',
+      'group: {region: eu}, sli: 1',
+      'gate: allow',
+      'group: absent, gate: allow',
+      'sli: 1, gate: block',
+    ),
+  ).toEqual([
+    'group: there is no {"region":"us","zone":"1"}; there are {"region":"eu","zone":"1"}, {"region":"eu","zone":"2"}',
+    'gate: expected "allow", got "unknown"',
+    'group: {"region":"eu"} are 2 groups; say more of region, zone',
+    'group: must be given, the SLO is grouped by region, zone',
+    'group: must be given, the SLO is grouped by region, zone',
+    'gate: expected "block", got "allow"',
+  ]);
+});
+
 test('numbers are compared with the tolerance of the test', () => {
   expect(run(['at: 30m, sli: 0.5001'])).toHaveLength(1);
   expect(run(['at: 30m, sli: 0.5001'], 'tolerance: 1e-3')).toHaveLength(0);

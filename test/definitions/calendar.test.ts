@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { calendarPeriods } from '../../src/definitions/calendar.ts';
 import { DAY_MS, HOUR_MS } from '../../src/engine/duration.ts';
 import type { CalendarUnit } from '../../src/engine/slo.ts';
+import { slosOf } from './reading.ts';
 
 const UNITS: readonly CalendarUnit[] = ['week', 'month', 'quarter', 'year'];
 
@@ -52,6 +53,23 @@ test('the last period is kept', () => {
   const periodOf = calendarPeriods('month', 'UTC');
   const period = periodOf(Date.UTC(2026, 0, 2));
   expect(periodOf(Date.UTC(2026, 0, 31))).toBe(period);
+});
+
+test('a definition with a calendar window knows its periods', () => {
+  const [slo] = slosOf(`apiVersion: slipstream/v1
+service: billing
+slos:
+  - name: month
+    objective: 99
+    window: {calendar: month, timezone: Europe/Madrid}
+    sli: {probe: {gauge: up}}
+`);
+  const { window } = slo!;
+  expect(window).toMatchObject({ kind: 'calendar', unit: 'month', timezone: 'Europe/Madrid' });
+  expect(window.kind === 'calendar' && window.periodOf(Date.UTC(2026, 2, 31, 23))).toEqual({
+    startMs: Date.UTC(2026, 2, 31, 22),
+    endMs: Date.UTC(2026, 3, 30, 22),
+  });
 });
 
 /** Year, month, day and day of the week (Monday is 1), as Intl has them. */
