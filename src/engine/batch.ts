@@ -20,6 +20,11 @@ export const SAMPLE_HISTOGRAM = 4;
 /** A native histogram that is an increment by itself. */
 export const SAMPLE_HISTOGRAM_DELTA = 5;
 
+/** Whether the value of a row of this kind is its index in `histograms`. */
+export function holdsHistogram(kind: number): boolean {
+  return kind === SAMPLE_HISTOGRAM || kind === SAMPLE_HISTOGRAM_DELTA;
+}
+
 export class SampleBatch {
   length: number;
   seriesIds: Int32Array;

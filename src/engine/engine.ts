@@ -1,6 +1,13 @@
 import { Accounts, type LedgerEntry } from './accounts.ts';
 import type { SampleBatch } from './batch.ts';
-import { SAMPLE_DELTA, SAMPLE_HISTOGRAM, SAMPLE_HISTOGRAM_DELTA, SAMPLE_STALE, SAMPLE_VALUE } from './batch.ts';
+import {
+  holdsHistogram,
+  SAMPLE_DELTA,
+  SAMPLE_HISTOGRAM,
+  SAMPLE_HISTOGRAM_DELTA,
+  SAMPLE_STALE,
+  SAMPLE_VALUE,
+} from './batch.ts';
 import { MINUTE_MS } from './duration.ts';
 import { decodeSeries, type LabelSet, labelValue, readings, withOriginals } from './label-set.ts';
 import type { Group } from './ledger.ts';
@@ -295,7 +302,7 @@ export class Engine {
       outcome.stale++;
       return this.#stale(id, tMs);
     }
-    const isHistogram = kind === SAMPLE_HISTOGRAM || kind === SAMPLE_HISTOGRAM_DELTA;
+    const isHistogram = holdsHistogram(kind);
     const isDelta = kind === SAMPLE_DELTA || kind === SAMPLE_HISTOGRAM_DELTA;
     if (isHistogram ? !isCountable(batch.histograms[value]!) : !this.#isUsable(id, value)) {
       outcome.invalidValue++;

@@ -129,7 +129,7 @@ function decode(bytes: Uint8Array, start: number, end: number, labelTag: number)
     at += size;
     return decoder.decode(bytes.subarray(at - size, at));
   };
-  while (at < end && (labelTag === ORIGINAL_TAG || bytes[at] !== ORIGINAL_TAG)) {
+  while (at < end && (labelTag === ORIGINAL_TAG || at === start || bytes[at] !== ORIGINAL_TAG)) {
     length(labelTag);
     names.push(text(NAME_TAG));
     values.push(text(VALUE_TAG));

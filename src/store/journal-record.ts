@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { SAMPLE_DELTA, SAMPLE_HISTOGRAM, SAMPLE_STARTED, SampleBatch } from '../engine/batch.ts';
+import { holdsHistogram, SAMPLE_DELTA, SAMPLE_STARTED, SampleBatch } from '../engine/batch.ts';
 import {
   ByteReader,
   FormatError,
@@ -155,7 +155,7 @@ export class RecordEncoder {
     let at = start;
     for (let i = 0; i < changedCount; i++) {
       const row = changedRows[i]!;
-      if (kinds[row] !== SAMPLE_HISTOGRAM) continue;
+      if (!holdsHistogram(kinds[row]!)) continue;
       const bytes = this.#histograms.encode(seriesIds[row]!, histograms[values[row]!]!);
       this.#reserve(at, bytes.length);
       this.#bytes.set(bytes, at);
@@ -225,7 +225,7 @@ export class RecordEncoder {
       const row = changedRows[i]!;
       const kind = kinds[row]!;
       // The value of a histogram is its place in the batch, which the reader finds by itself.
-      const value = kind === SAMPLE_HISTOGRAM ? Number.NaN : values[row]!;
+      const value = holdsHistogram(kind) ? Number.NaN : values[row]!;
       if (value >= 0 && value <= Number.MAX_SAFE_INTEGER && Math.floor(value) === value && !Object.is(value, -0)) {
         const id = seriesIds[row]!;
         const before = previous[id]!;
@@ -262,7 +262,7 @@ export class RecordEncoder {
 }
 
 function hasStart(kind: number): boolean {
-  return kind === SAMPLE_STARTED || kind === SAMPLE_DELTA || kind === SAMPLE_HISTOGRAM;
+  return kind === SAMPLE_STARTED || kind === SAMPLE_DELTA || holdsHistogram(kind);
 }
 
 /** How many rows of a record were applied, and how many belong to series that were refused. */
@@ -389,7 +389,7 @@ export class RecordDecoder {
   #readHistograms(reader: ByteReader, rows: number): void {
     const { seriesIds, kinds, values, histograms } = this.#batch;
     for (let row = 0; row < rows; row++) {
-      if (kinds[row] !== SAMPLE_HISTOGRAM) continue;
+      if (!holdsHistogram(kinds[row]!)) continue;
       values[row] = histograms.push(this.#histograms.decode(seriesIds[row]!, reader)) - 1;
     }
   }
