@@ -215,7 +215,10 @@ export class Engine {
       } else if (tMs <= previousMs) {
         if (tMs < previousMs) outcome.outOfOrder++;
         else if (value === lastValue[id]) outcome.duplicate++;
-        else outcome.conflict++;
+        else {
+          outcome.conflict++;
+          outcome.lostRows.push(row);
+        }
       } else {
         let increase = value - lastValue[id]!;
         if (increase < 0 && batch.hasSenders && this.#isHandOver(batch, row)) {
@@ -313,15 +316,15 @@ export class Engine {
       if (isDuplicate) outcome.duplicate++;
       else if (tMs < previousMs) outcome.outOfOrder++;
       else outcome.conflict++;
-      // A cumulative series has told it by now; what a delta tells is nowhere else.
-      if (isDelta && !isDuplicate) outcome.lateDeltaRows.push(row);
+      // What is late of a cumulative series has been told by now; what a delta tells is nowhere else.
+      if (!isDuplicate && (isDelta || tMs === previousMs)) outcome.lostRows.push(row);
       return false;
     }
     const previousStartMs = lastStartMs[id]!;
     if (isDelta && startMs !== 0 && startMs < previousMs) {
       // Part of what it tells has been counted already: two writers of one series.
       outcome.writerConflict++;
-      outcome.lateDeltaRows.push(row);
+      outcome.lostRows.push(row);
       return false;
     }
     outcome.accepted++;

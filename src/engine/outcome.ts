@@ -29,8 +29,8 @@ export class IngestOutcome {
   newborn = 0;
   /** First samples that counted nothing. */
   openingBalance = 0;
-  /** Rows of declared deltas that could not be counted: older than what their series has told already, or overlapping it. */
-  readonly lateDeltaRows: number[] = [];
+  /** Rows whose sender had better know that they were not applied: conflicts, and deltas that are late or overlap. */
+  readonly lostRows: number[] = [];
   /** Rows that changed something and therefore belong in the journal. */
   changedRows = new Uint32Array(4096);
   changedCount = 0;
@@ -51,7 +51,7 @@ export class IngestOutcome {
     this.resets = 0;
     this.newborn = 0;
     this.openingBalance = 0;
-    this.lateDeltaRows.length = 0;
+    this.lostRows.length = 0;
     this.changedCount = 0;
     if (this.changedRows.length < samples) this.changedRows = new Uint32Array(2 * samples);
   }
