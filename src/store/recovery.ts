@@ -1,16 +1,21 @@
+import { createHash } from 'node:crypto';
 import type { SampleBatch } from '../engine/batch.ts';
+import type { Slo } from '../engine/slo.ts';
 import { StoreError } from './errors.ts';
+import type { HistorySource } from './history.ts';
 import { RecordDecoder, RecordEncoder, type ReplayTarget, type SeriesLabels } from './journal-record.ts';
 import type { Store } from './store.ts';
 
 /** Recovery and journal: where the store meets the engine. */
 
 export interface Restorable extends ReplayTarget {
+  readonly slos: readonly Slo[];
   /** Takes the state of a snapshot over and returns, for each series id of the snapshot, the present one (negative: none). */
   restore(snapshot: Uint8Array, nowMs: number): Int32Array;
 }
 
-export interface Snapshotable {
+export interface Snapshotable extends HistorySource {
+  readonly slos: readonly Slo[];
   /** The state at this very moment, in bytes of its own. */
   snapshot(): Uint8Array;
 }
@@ -29,6 +34,8 @@ export interface RecoveryResult {
   readonly samples: number;
   /** Samples of series that the engine refused to register again, because its limits were lowered. */
   readonly refusedSamples: number;
+  /** The snapshot alone is the state, and was taken with the very definitions that run now. */
+  readonly snapshotIsCurrent: boolean;
 }
 
 /** Brings an empty engine to the state that was acknowledged: the snapshot, then every later record in order. */
@@ -64,7 +71,13 @@ export function recover(store: Store, engine: Restorable, nowMs: number): Recove
       refusedSamples += refused;
     },
   });
-  return { snapshotSeq, snapshotBytes, records, samples, refusedSamples };
+  const snapshotIsCurrent = records === 0 && store.snapshotSlos === fingerprint(engine.slos);
+  return { snapshotSeq, snapshotBytes, records, samples, refusedSamples, snapshotIsCurrent };
+}
+
+/** Stands for a set of definitions: it changes when any of them does. */
+function fingerprint(slos: readonly Slo[]): string {
+  return createHash('sha256').update(JSON.stringify(slos)).digest('base64');
 }
 
 /** Writes down what batches changed. Made once a process, after recovery: it begins a new epoch of series ids. */
@@ -87,8 +100,10 @@ export class Journal {
   snapshot(engine: Snapshotable): Promise<void> {
     const throughSeq = this.#store.appendedSeq;
     const bytes = engine.snapshot();
+    // After the snapshot, which settles what was open: both hold the same events.
+    const historyThrough = this.#store.history.take(engine);
     // Also when saving fails: the flag in the next record holds for whoever reads on from an older snapshot, too.
     this.#encoder.restartValues();
-    return this.#store.saveSnapshot(bytes, throughSeq);
+    return this.#store.saveSnapshot(bytes, throughSeq, { slos: fingerprint(engine.slos), historyThrough });
   }
 }

@@ -12,6 +12,22 @@ const MIGRATIONS: readonly string[] = [
      crc32 INTEGER NOT NULL
    ) STRICT;
    CREATE TABLE snapshot_chunk (position INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;`,
+  // `slos` tells which definitions a snapshot was taken with. Times are ends of slots, times and resolutions in seconds.
+  `ALTER TABLE snapshot ADD COLUMN slos TEXT NOT NULL DEFAULT '';
+   CREATE TABLE history_ledger (
+     id INTEGER PRIMARY KEY,
+     slo TEXT NOT NULL,
+     grp TEXT NOT NULL,
+     UNIQUE (slo, grp)
+   ) STRICT;
+   CREATE TABLE history (
+     ledger INTEGER NOT NULL,
+     resolution INTEGER NOT NULL,
+     t INTEGER NOT NULL,
+     good REAL NOT NULL,
+     bad REAL NOT NULL,
+     PRIMARY KEY (ledger, resolution, t)
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /** Brings the database to the present schema, or refuses one that is newer. */

@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import Database, { type Statement } from 'better-sqlite3';
 import { CommitError, damaged, readable } from './errors.ts';
+import { History } from './history.ts';
 import { migrate } from './schema.ts';
 
 /**
- * The data directory: a journal of records and one snapshot, in SQLite.
+ * The data directory: a journal of records, one snapshot, and history, in SQLite.
  *
  * Records are numbered from 1 without a gap, and everything is said in these numbers: `appendedSeq` is the last record that
  * was queued, `committedSeq` the last that will be there after a crash, `snapshotSeq` the last that the snapshot contains.
@@ -35,6 +36,16 @@ export interface Loader {
   readonly onRecord: (record: Uint8Array, seq: number) => void;
 }
 
+/** What is saved with a snapshot. */
+export interface SavedWith {
+  /** Stands for the definitions that the state was taken with. */
+  readonly slos: string;
+  /** From `history.take`. */
+  readonly historyThrough: number;
+}
+
+const NOTHING: SavedWith = { slos: '', historyThrough: 0 };
+
 /** Everybody who waits for one commit. */
 interface Group {
   readonly promise: Promise<void>;
@@ -44,6 +55,7 @@ interface Group {
 
 export class Store {
   readonly dir: string;
+  readonly history: History;
   readonly #db: Database.Database;
   readonly #insert: Statement<[number, Uint8Array]>;
   readonly #insertAll: (records: readonly Uint8Array[]) => void;
@@ -62,6 +74,7 @@ export class Store {
   private constructor(dir: string, db: Database.Database, retryMs: number) {
     this.dir = dir;
     this.#db = db;
+    this.history = new History(db);
     // A record has one number for ever, so writing it twice is harmless should SQLite ever fail after having committed.
     this.#insert = db.prepare('INSERT OR REPLACE INTO journal (seq, record) VALUES (?, ?)');
     this.#insertAll = db.transaction((records: readonly Uint8Array[]) => {
@@ -113,6 +126,11 @@ export class Store {
   /** 0 while there is no snapshot. */
   get snapshotSeq(): number {
     return this.#snapshotSeq;
+  }
+
+  /** What the snapshot was said to have been taken with; undefined without a snapshot. */
+  get snapshotSlos(): string | undefined {
+    return this.#db.prepare('SELECT slos FROM snapshot').pluck().get() as string | undefined;
   }
 
   /** The records that are not committed, so that requests can be refused before the queue outgrows its limit. */
@@ -212,10 +230,15 @@ export class Store {
   }
 
   /**
-   * Replaces the snapshot and deletes the records up to `throughSeq`, in one transaction: the state was taken at the moment
-   * when `appendedSeq` was `throughSeq`. Waits until these records are committed and rejects when they cannot be.
+   * Replaces the snapshot, writes the history it contains and deletes the records up to `throughSeq`, in one transaction: the
+   * state was taken at the moment when `appendedSeq` was `throughSeq`. Waits until these records are committed and rejects when
+   * they cannot be.
    */
-  async saveSnapshot(bytes: Uint8Array, throughSeq: number): Promise<void> {
+  async saveSnapshot(
+    bytes: Uint8Array,
+    throughSeq: number,
+    { slos, historyThrough }: SavedWith = NOTHING,
+  ): Promise<void> {
     if (throughSeq > this.appendedSeq || throughSeq < this.#snapshotSeq) {
       throw new RangeError(
         `a snapshot through record ${throughSeq}, but the last is ${this.appendedSeq} and the present snapshot has ` +
@@ -224,14 +247,15 @@ export class Store {
     }
     while (this.#committedSeq < throughSeq) await this.committed();
     try {
-      this.#replaceSnapshot(bytes, throughSeq);
+      this.#replaceSnapshot(bytes, throughSeq, slos, historyThrough);
     } catch (error) {
       throw readable(error, this.dir);
     }
     this.#snapshotSeq = throughSeq;
+    this.history.written(historyThrough);
   }
 
-  #replaceSnapshot(bytes: Uint8Array, throughSeq: number): void {
+  #replaceSnapshot(bytes: Uint8Array, throughSeq: number, slos: string, historyThrough: number): void {
     const db = this.#db;
     db.transaction(() => {
       db.prepare('DELETE FROM snapshot_chunk').run();
@@ -239,11 +263,13 @@ export class Store {
       for (let at = 0; at < bytes.length; at += SNAPSHOT_CHUNK_BYTES) {
         insert.run(bytes.subarray(at, at + SNAPSHOT_CHUNK_BYTES));
       }
-      db.prepare('INSERT OR REPLACE INTO snapshot (id, through_seq, size, crc32) VALUES (1, ?, ?, ?)').run(
+      db.prepare('INSERT OR REPLACE INTO snapshot (id, through_seq, size, crc32, slos) VALUES (1, ?, ?, ?, ?)').run(
         throughSeq,
         bytes.length,
         crc32(bytes),
+        slos,
       );
+      this.history.write(historyThrough);
       db.prepare('DELETE FROM journal WHERE seq <= ?').run(throughSeq);
     })();
   }

@@ -21,9 +21,9 @@ class Run {
   readonly journal: Journal;
   readonly recovered: ReturnType<typeof recover>;
 
-  constructor(dir: string, nowMs: number, options: Partial<EngineOptions> = {}) {
+  constructor(dir: string, nowMs: number, options: Partial<EngineOptions> = {}, slo = SLO) {
     this.store = Store.open(dir);
-    this.engine = new Engine([SLO], options);
+    this.engine = new Engine([slo], options);
     this.recovered = recover(this.store, this.engine, nowMs);
     this.journal = new Journal(this.store, this.engine.table);
   }
@@ -78,7 +78,14 @@ describe('recovery', () => {
   it('begins with nothing in a new directory', () => {
     const run = new Run(temporaryFolder(), MIDNIGHT_MS);
     onTestFinished(() => run.store.close());
-    expect(run.recovered).toEqual({ snapshotSeq: 0, snapshotBytes: 0, records: 0, samples: 0, refusedSamples: 0 });
+    expect(run.recovered).toEqual({
+      snapshotSeq: 0,
+      snapshotBytes: 0,
+      records: 0,
+      samples: 0,
+      refusedSamples: 0,
+      snapshotIsCurrent: false,
+    });
   });
 
   it('tells what it read, and journals nothing that changed nothing', async () => {
@@ -95,7 +102,7 @@ describe('recovery', () => {
     const again = new Run(dir, MIDNIGHT_MS + 40_000);
     onTestFinished(() => again.store.close());
     const { snapshotBytes, ...counts } = again.recovered;
-    expect(counts).toEqual({ snapshotSeq: 1, records: 2, samples: 3, refusedSamples: 0 });
+    expect(counts).toEqual({ snapshotSeq: 1, records: 2, samples: 3, refusedSamples: 0, snapshotIsCurrent: false });
     expect(snapshotBytes).toBeGreaterThan(0);
     expect(again.engine.state(SLO.id, MIDNIGHT_MS + 40_000)!.events).toEqual({ good: 40, bad: 1, total: 41 });
   });
@@ -114,6 +121,25 @@ describe('recovery', () => {
     onTestFinished(() => again.store.close());
     expect(again.recovered).toMatchObject({ snapshotSeq: 2, records: 1, samples: 2 });
     expect(again.engine.state(SLO.id, MIDNIGHT_MS + 40_000)!.events).toEqual({ good: 40, bad: 2, total: 42 });
+  });
+
+  it('tells whether the snapshot alone is the present state of the present definitions', async () => {
+    const dir = temporaryFolder();
+    const isCurrent = (slo = SLO): boolean => {
+      const run = new Run(dir, MIDNIGHT_MS, {}, slo);
+      run.store.close();
+      return run.recovered.snapshotIsCurrent;
+    };
+    expect(isCurrent()).toBe(false);
+    const run = new Run(dir, MIDNIGHT_MS);
+    await run.journal.snapshot(run.engine);
+    run.store.close();
+    expect(isCurrent()).toBe(true);
+    expect(isCurrent({ ...SLO, objective: 0.99 })).toBe(false);
+    const later = new Run(dir, MIDNIGHT_MS);
+    await later.receive(scrape(MIDNIGHT_MS, 10, 1), MIDNIGHT_MS);
+    later.store.close();
+    expect(isCurrent()).toBe(false);
   });
 
   it('counts the samples of series that no longer find room', async () => {
