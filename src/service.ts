@@ -18,6 +18,8 @@ import { Store } from './store/store.ts';
 
 /** Requests that have begun get so long to end; the rest of ten seconds is for the snapshot. */
 const DRAIN_MS = 8_000;
+/** Of history, in memory until the next snapshot; a back-fill reaches it sooner than the interval. About 100 bytes each. */
+const UNWRITTEN_MINUTES_MAX = 500_000;
 
 export interface ServiceOptions {
   readonly config: Config;
@@ -59,6 +61,7 @@ export async function startService({ config, slos, logger, clock, version }: Ser
   const metrics = { version, startedMs, engine, store, clock, ...counters };
   const app = createApp({
     engine,
+    history: store.history,
     intake,
     endpoints: [write],
     metrics,
@@ -68,31 +71,6 @@ export async function startService({ config, slos, logger, clock, version }: Ser
   });
 
   let journal: Journal;
-  try {
-    // Before recovery, so that a probe can tell a server that is recovering from one that is not there.
-    await app.listen({ ...config.listen, listenTextResolver: (address) => `listening on ${address}` });
-    const started = performance.now();
-    const recovered = recover(store, engine, clock());
-    counters.service.recoverySeconds = (performance.now() - started) / 1000;
-    logger.info({ ...recovered, seconds: counters.service.recoverySeconds }, 'state recovered');
-    journal = new Journal(store, engine.table);
-    intake.serve(journal);
-  } catch (error) {
-    await app.close();
-    store.close();
-    throw error;
-  }
-
-  const tick = (): void => {
-    const started = performance.now();
-    const transitions = inSpan('evaluate', () => engine.evaluate(clock()));
-    counters.service.evaluation.observe((performance.now() - started) / 1000);
-    for (const { sloId, group, alert, severity, from, to, atMs } of transitions) {
-      const fields = { slo: sloId, group, alert, severity, from, to, at: new Date(atMs).toISOString() };
-      logger.info(fields, `alert ${alert} of ${sloId} is ${to}`);
-    }
-  };
-
   let saving: Promise<void> | null = null;
   const save = async (): Promise<void> => {
     const started = performance.now();
@@ -111,6 +89,34 @@ export async function startService({ config, slos, logger, clock, version }: Ser
       saving = null;
     });
     return saving;
+  };
+
+  try {
+    // Before recovery, so that a probe can tell a server that is recovering from one that is not there.
+    await app.listen({ ...config.listen, listenTextResolver: (address) => `listening on ${address}` });
+    const started = performance.now();
+    const recovered = recover(store, engine, clock());
+    counters.service.recoverySeconds = (performance.now() - started) / 1000;
+    logger.info({ ...recovered, seconds: counters.service.recoverySeconds }, 'state recovered');
+    journal = new Journal(store, engine.table);
+    // Before any sample, so that the set of SLOs is on record: whoever replays the journal must know since when each listens.
+    if (!recovered.snapshotIsCurrent) await snapshot();
+    intake.serve(journal);
+  } catch (error) {
+    await app.close();
+    store.close();
+    throw error;
+  }
+
+  const tick = (): void => {
+    const started = performance.now();
+    const transitions = inSpan('evaluate', () => engine.evaluate(clock()));
+    counters.service.evaluation.observe((performance.now() - started) / 1000);
+    for (const { sloId, group, alert, severity, from, to, atMs } of transitions) {
+      const fields = { slo: sloId, group, alert, severity, from, to, at: new Date(atMs).toISOString() };
+      logger.info(fields, `alert ${alert} of ${sloId} is ${to}`);
+    }
+    if (store.history.draw(engine) > UNWRITTEN_MINUTES_MAX) void snapshot();
   };
 
   tick();

@@ -9,9 +9,11 @@ import Fastify, {
 } from 'fastify';
 import type { Logger } from 'pino';
 import type { Engine } from '../engine/engine.ts';
+import type { History } from '../store/history.ts';
 import { ApiError, apiError, errorBody } from './errors.ts';
 import { gateRoute } from './gate.ts';
 import { healthRoutes } from './health.ts';
+import { historyRoute } from './history.ts';
 import type { Intake } from './intake.ts';
 import { type MetricsSources, metricsRoute } from './metrics.ts';
 import { sloRoutes } from './slos.ts';
@@ -37,6 +39,7 @@ export interface Endpoint {
 
 export interface AppOptions {
   readonly engine: Engine;
+  readonly history: History;
   readonly intake: Intake;
   readonly endpoints: readonly Endpoint[];
   readonly metrics: MetricsSources;
@@ -48,6 +51,7 @@ export interface AppOptions {
 /** One server: samples are taken by node:http itself, all else is answered by Fastify. */
 export function createApp({
   engine,
+  history,
   intake,
   endpoints,
   metrics,
@@ -115,6 +119,7 @@ export function createApp({
   traceRequests(app);
   healthRoutes(app, () => intake.isServing);
   sloRoutes(app, engine, clock);
+  historyRoute(app, engine, history, clock);
   gateRoute(app, engine, clock);
   metricsRoute(app, metrics);
   return app;

@@ -36,6 +36,11 @@ export const ERRORS = {
     message: '{detail}',
     remedy: 'The request is not valid HTTP or not a valid URL; correct it as the message says.',
   },
+  too_many_points: {
+    status: 400,
+    message: 'the answer would have {points} points and may have {limit}: ask for a longer step or a shorter time',
+    remedy: 'Leave `step` out for about 300 points, or ask for a shorter time.',
+  },
   not_grouped: {
     status: 400,
     message: 'the SLO {id} is not grouped: ask without group',
