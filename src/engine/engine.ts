@@ -17,6 +17,7 @@ import { Replicas } from './replicas.ts';
 import { Scope, scopeOf } from './scope.ts';
 import { COUNTER, OTHER, SeriesColumns, UNMATCHED } from './series-columns.ts';
 import { SeriesTable } from './series-table.ts';
+import { isSliced } from './slices.ts';
 import type { Slo } from './slo.ts';
 import { type EngineSave, readSnapshot, writeSnapshot } from './snapshot.ts';
 import { isReset, isSameStart, overlaps, startsAnew } from './start-time.ts';
@@ -64,6 +65,9 @@ export class Engine {
   readonly replicas: Replicas;
   readonly #options: EngineOptions;
   readonly #scopes: Scope[] = [];
+  readonly #scopeOf = new Map<string, Scope>();
+  /** Those of SLOs that are judged slice by slice. */
+  readonly #slicedScopes: readonly Scope[];
   readonly #accounts: Accounts;
   readonly #sloOf = new Map<string, number>();
   readonly #targets = new Targets();
@@ -89,6 +93,7 @@ export class Engine {
       slos,
       slos.map((slo) => this.#scopeFor(slo)),
     );
+    this.#slicedScopes = [...new Set(slos.filter(isSliced).map((slo) => this.#scopeFor(slo)))];
     this.#wiring = new Wiring(slos, this.#accounts, this.#series);
     slos.forEach((slo, i) => {
       this.#sloOf.set(slo.id, i);
@@ -99,9 +104,10 @@ export class Engine {
 
   #scopeFor(slo: Slo): Scope {
     const { key, alternatives } = scopeOf(slo);
-    const present = this.#scopes.find((scope) => scope.key === key);
+    const present = this.#scopeOf.get(key);
     if (present !== undefined) return present;
     const scope = new Scope(key, alternatives, this.#options.settleMs, this.#options.staleAfterMs);
+    this.#scopeOf.set(key, scope);
     this.#scopes.push(scope);
     return scope;
   }
@@ -189,6 +195,7 @@ export class Engine {
       const tMs = timestampsMs[row]!;
       if (!(tMs <= latestMs)) {
         outcome.tooNew++;
+        if (kinds[row] === SAMPLE_HISTOGRAM) outcome.tooNewHistograms++;
         continue;
       }
       let changes = false;
@@ -268,7 +275,7 @@ export class Engine {
    * in between must not decide that.
    */
   #closeSlices(nowMs: number): void {
-    for (const scope of this.#scopes) {
+    for (const scope of this.#slicedScopes) {
       if (!(scope.watermarkMs(nowMs) >= scope.nextSliceEndMs)) continue;
       let nextEndMs = Number.POSITIVE_INFINITY;
       for (const entry of this.#accounts.entries) {

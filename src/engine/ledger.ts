@@ -314,11 +314,6 @@ export function track(slo: Slo, scope: Scope): void {
   if (isSliced(slo)) scope.trackReports(slo.slice!.ms, longestPeriodMs(slo.window));
 }
 
-function isSliced({ sli, budgeting }: Slo): boolean {
-  if (budgeting !== 'occurrences') return true;
-  return sli.kind === 'freshness' || sli.kind === 'throughput' || sli.kind === 'threshold';
-}
-
 export interface LedgerSave {
   sloId: string;
   group: Group | null;

@@ -30,6 +30,12 @@ export interface SlicesSave extends SliceJudgeSave {
   nextEndMs: number;
 }
 
+/** Whether the events of an SLO are time slices. */
+export function isSliced({ sli, budgeting }: Slo): boolean {
+  if (budgeting !== 'occurrences') return true;
+  return sli.kind === 'freshness' || sli.kind === 'throughput' || sli.kind === 'threshold';
+}
+
 export class Slices {
   readonly judge: SliceJudge;
   readonly #sliceMs: number;
