@@ -5,7 +5,7 @@ import { MINUTE_MS } from './duration.ts';
 import { type PendingRow, PendingRows } from './pending.ts';
 import { type RingBlocks, slotMsFor } from './ring.ts';
 import type { Scope } from './scope.ts';
-import { Slices, type SlicesSave } from './slices.ts';
+import { isSliced, Slices, type SlicesSave } from './slices.ts';
 import type { BurnRateAlert, Slo } from './slo.ts';
 import type { AlertState, AlertTransition, SloHealth, SloState, WindowState } from './state.ts';
 import { Tally, type TallySave, windowsOf } from './tally.ts';
