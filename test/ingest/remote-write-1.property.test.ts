@@ -232,8 +232,8 @@ test('mutated and truncated messages are accepted and refused as the schema-driv
         ours = read(bytes);
       } catch (thrown) {
         if (!(thrown instanceof IngestError)) throw thrown;
-        // Groups are refused here on purpose, and read there.
-        if (/wire type [34]$/.test(thrown.message)) return;
+        // Refused here on purpose, and read there: groups, and varints whose tenth byte has bits that do not fit.
+        if (/wire type [34]$|more than 64 bits$/.test(thrown.message)) return;
       }
       let theirs: string[] | null = null;
       try {

@@ -337,6 +337,21 @@ test('a malformed message is refused as a whole and registers nothing', () => {
   f(series([0x22, 9]), 'malformed protobuf at byte +3: a length of 9, 0 bytes are left');
 });
 
+test('samples that only look like the common ones are read by their fields', () => {
+  const value = fixed64Field(1, [0, 0, 0, 0, 0, 0, 0xf0, 0x3f]);
+  const f = (content: Field, expected: string) =>
+    expect(rowsOf(series(...UP, lengthDelimited(2, content)))).toEqual([`up{job="api"} ${expected}`]);
+  f([...value, ...varintField(3, T)], '1 @0');
+  f(varintField(3, T), '0 @0');
+  f([...fixed64Field(3, STALE_BYTES), ...varintField(2, T)], `0 @${T}`);
+  const { read } = reader();
+  const good = series(...UP, sample(1, T));
+  for (let i = 0; i < 4; i++) read(good);
+  const short = varintField(2, 2 ** 34);
+  expect(() => read(series(...UP, lengthDelimited(2, [...value, ...short, 0])))).toThrow('field number 0');
+  expect(() => read(series(...UP, lengthDelimited(2, [...short, 0])))).toThrow('field number 0');
+});
+
 test('a sample that is cut off after the labels of a known series is refused', () => {
   const { read } = reader();
   const good = series(...UP, sample(1, T));
@@ -390,6 +405,7 @@ test('a table that was replaced by a smaller one is read as a new one', () => {
   read();
   expect(read()).toEqual([0, 1, 2]);
   replaceable.table = new TableResolver().table;
+  expect(read()).toEqual([0, 1, 2]);
   expect(read()).toEqual([0, 1, 2]);
   expect(replaceable.table.size).toBe(3);
   replaceable.table = new TableResolver().table;
