@@ -30,7 +30,10 @@ const VALUE_TAG = 0x12;
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Meets each series once: decodes its labels strictly, refuses what cannot be a series, and has the engine register it. */
+/**
+ * Meets each series once: decodes its labels strictly, refuses what cannot be a series, and has the engine register
+ * it.
+ */
 export class NewSeries {
   readonly #resolver: SeriesResolver;
   readonly #limits: LabelLimits;
@@ -70,7 +73,10 @@ export class NewSeries {
     return id;
   }
 
-  /** Fills `#names` and `#values`. Whether the bytes are canonical as they stand, or null when the series was rejected. */
+  /**
+   * Fills `#names` and `#values`. Whether the bytes are canonical as they stand, or null when the series was
+   * rejected.
+   */
   #readLabels(bytes: Uint8Array, start: number, end: number, samples: number): boolean | null {
     const { labelsMax, labelNameBytesMax, labelValueBytesMax } = this.#limits;
     const cursor = this.#cursor;
@@ -156,7 +162,9 @@ export class NewSeries {
   }
 }
 
-/** The text, or null when it is not UTF-8 or holds a NUL. Nothing is ever replaced: that would merge different series. */
+/**
+ * The text, or null when it is not UTF-8 or holds a NUL. Nothing is ever replaced: that would merge different series.
+ */
 function strictText(bytes: Uint8Array, start: number, end: number): string | null {
   let all = 0;
   for (let i = start; i < end; i++) {

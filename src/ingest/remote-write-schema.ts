@@ -2,8 +2,8 @@ import protobuf from 'protobufjs/light.js';
 import { compress as compressSnappy } from 'snappyjs';
 
 /**
- * Remote write 1.0 as a sender writes it, for the demo, the bench and the tests: readable and slow. What arrives is read
- * by remote-write-1.ts.
+ * Remote write 1.0 as a sender writes it, for the demo, the bench and the tests: readable and slow. What arrives is
+ * read by remote-write-1.ts.
  */
 
 export interface WireSample {

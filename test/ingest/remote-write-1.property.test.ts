@@ -19,8 +19,8 @@ import {
 } from './wire-writer.ts';
 
 /**
- * The walk against a decoder that is driven by the schema, on messages that use every freedom protobuf leaves to a sender.
- * Texts are bytes and values are fixed64 in this schema, so that nothing is repaired on the way.
+ * The walk against a decoder that is driven by the schema, on messages that use every freedom protobuf leaves to a
+ * sender. Texts are bytes and values are fixed64 in this schema, so that nothing is repaired on the way.
  */
 const schema = protobuf.Root.fromJSON({
   nested: {
