@@ -3,10 +3,10 @@ import { compress, encodeWriteRequest, type WireSeries } from '../src/ingest/rem
 /**
  * What a Prometheus that scrapes HTTP services sends: seeded, so that two runs and two revisions read the same bytes.
  *
- * 218 series a target: request counters by handler, method and code, latency histograms by handler, and the gauges every
- * process has. Ten labels, some 270 label bytes. A request holds 2,000 samples, in the order in which the targets were
- * scraped; each target has its own offset in the round, with a jitter that now and then swaps neighbours. In each round 0.2 %
- * of the targets restart.
+ * 218 series a target: request counters by handler, method and code, latency histograms by handler, and the gauges
+ * every process has. Ten labels, some 270 label bytes. A request holds 2,000 samples, in the order in which the
+ * targets were scraped; each target has its own offset in the round, with a jitter that now and then swaps
+ * neighbours. In each round 0.2 % of the targets restart.
  */
 
 export interface CorpusOptions {

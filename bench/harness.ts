@@ -2,9 +2,9 @@ import { parseArgs } from 'node:util';
 import { getHeapStatistics } from 'node:v8';
 
 /**
- * Warms up, repeats, and reports the minimum and the median of the CPU time: on a shared machine the clock on the wall
- * measures the neighbours. Each bench also prints a hash of what it computed, so that nothing was optimised away and two
- * revisions are known to have done the same work.
+ * Warms up, repeats, and reports the minimum and the median of the CPU time: on a shared machine the clock on the
+ * wall measures the neighbours. Each bench also prints a hash of what it computed, so that nothing was optimised away
+ * and two revisions are known to have done the same work.
  */
 
 export interface BenchOptions {
@@ -90,8 +90,8 @@ export function report(title: string, measurements: readonly Measurement[], opti
 }
 
 /**
- * The bytes that `steps` allocate on the JavaScript heap, given that each allocates less than a megabyte: the heap is read
- * after each step, so that a collection hides at most the step in which it ran. Wants `--expose-gc`.
+ * The bytes that `steps` allocate on the JavaScript heap, given that each allocates less than a megabyte: the heap is
+ * read after each step, so that a collection hides at most the step in which it ran. Wants `--expose-gc`.
  */
 export function allocatedBytes(steps: readonly (() => void)[]): number {
   if (globalThis.gc === undefined) throw new Error('run with node --expose-gc');

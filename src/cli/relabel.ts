@@ -1,6 +1,12 @@
 import type { Selector, Sli, Slo } from '../engine/slo.ts';
 
 /**
+ * Prometheus writes this one at the end of each scrape. It shows that a target is being received before the target has
+ * counted anything, so that the first error of a fresh series is known for what it is.
+ */
+const SIGN_OF_LIFE = 'up';
+
+/**
  * The part of a Prometheus configuration that sends Slipstream the series its SLOs need and nothing else.
  * `writeUrl` is the address of the write endpoint.
  */
@@ -19,7 +25,7 @@ export function relabelSnippet(slos: readonly Slo[], writeUrl: string): string {
   if (nameless.length > 0) {
     remote.unshift('# Everything is sent, because these selectors do not name one metric:', ...nameless);
   } else if (names.size > 0) {
-    const regex = [...names].sort().map(escaped).join('|');
+    const regex = [...names, SIGN_OF_LIFE].sort().map(escaped).join('|');
     remote.push(
       '    write_relabel_configs:',
       '      - source_labels: [__name__]',

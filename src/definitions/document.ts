@@ -306,7 +306,7 @@ class TreeBuilder {
     const { text } = this.#source;
     const block = scalar.type === 'BLOCK_LITERAL' || scalar.type === 'BLOCK_FOLDED';
     const quoted = scalar.type === 'QUOTE_DOUBLE' || scalar.type === 'QUOTE_SINGLE';
-    const contentStart = block ? text.indexOf('\n', start) : start + (quoted ? 1 : 0);
+    const contentStart = block ? Math.max(text.indexOf('\n', start), start) : start + (quoted ? 1 : 0);
     return this.#measured(
       {
         kind: 'scalar',

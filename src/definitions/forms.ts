@@ -136,6 +136,11 @@ function selector(text: string): Fault | null {
   return isFault(read) ? read : null;
 }
 
+function selectorTemplate(text: string): Fault | null {
+  const wrong = selector(text.replaceAll(SERVICE_TEMPLATE, SERVICE_STAND_IN));
+  return wrong && { ...wrong, message: wrong.message.replaceAll(SERVICE_STAND_IN, SERVICE_TEMPLATE) };
+}
+
 const YEARS_MS = 10 * 365 * DAY_MS;
 
 /** Null, or what is wrong with a text of that form. */
@@ -154,7 +159,7 @@ export const FORMS = {
   address,
   timeZone,
   selector,
-  selectorTemplate: (text: string) => selector(text.replaceAll(SERVICE_TEMPLATE, SERVICE_STAND_IN)),
+  selectorTemplate,
 } satisfies Record<string, (text: string) => Fault | null>;
 
 export type Form = keyof typeof FORMS;

@@ -117,6 +117,8 @@ export function checkDocument<S extends TSchema>(schema: S, document: Definition
       const path = pathOf(error.instancePath, document);
       report(error, path, document);
       for (let depth = 0; depth <= path.length; depth++) tainted.add(pointer(path.slice(0, depth)));
+      const unknown = error.params['additionalProperty'];
+      if (unknown !== undefined) tainted.add(pointer([...path, unknown]));
     }
   }
   return new Checked(document, value as Static<S>, tainted);

@@ -60,8 +60,8 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * The canonical bytes of a series: its labels as the label fields of a remote write 1.0 TimeSeries, in order, with every
- * length as short as possible. It is what Prometheus sends, so that its bytes need no second form.
+ * The canonical bytes of a series: its labels as the label fields of a remote write 1.0 TimeSeries, in order, with
+ * every length as short as possible. It is what Prometheus sends, so that its bytes need no second form.
  */
 export function encodeLabels(labels: LabelSet): Uint8Array {
   return encode(labels, LABEL_TAG);

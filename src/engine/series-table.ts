@@ -2,12 +2,13 @@
  * Label bytes to SeriesId, without a string or an object for a series that is known.
  *
  * The bytes under which a series was met are its *forms*: the canonical one, and aliases (other spellings of the same
- * labels, or labels that a sender adds and the engine drops). Forms are what is stored, hashed and predicted, so a sender
- * of aliases is read as fast as one of canonical bytes.
+ * labels, or labels that a sender adds and the engine drops). Forms are what is stored, hashed and predicted, so a
+ * sender of aliases is read as fast as one of canonical bytes.
  *
- * Two ways lead to a form. Senders repeat their series in the same order, hence each form remembers which one followed it
- * last time (`successor`): comparing its bytes to what arrived is all it takes. Otherwise the bytes are hashed, and always
- * compared in full: a hash alone is never trusted. The hash is keyed, so a sender cannot choose colliding series.
+ * Two ways lead to a form. Senders repeat their series in the same order, hence each form remembers which one
+ * followed it last time (`successor`): comparing its bytes to what arrived is all it takes. Otherwise the bytes are
+ * hashed, and always compared in full: a hash alone is never trusted. The hash is keyed, so a sender cannot choose
+ * colliding series.
  */
 
 export interface SeriesTableOptions {
@@ -44,12 +45,16 @@ export class SeriesTable {
   /** By series: its canonical form. */
   #canonicalForm: Int32Array;
   #arenaLength: number;
-  /** Open addressing with linear probing, at most half full. A slot holds a form, -1 when free, and beside it its hash. */
+  /**
+   * Open addressing with linear probing, at most half full. A slot holds a form, -1 when free, and beside it its
+   * hash.
+   */
   #slots: Int32Array;
   #hashes: Int32Array;
   readonly #seriesMax: number;
   readonly #aliasesMax: number;
   readonly #labelBytesMax: number;
+  #view: DataView;
   readonly #key0: number;
   readonly #key1: number;
 
@@ -70,6 +75,7 @@ export class SeriesTable {
     this.#seriesMax = options.seriesMax;
     this.#aliasesMax = options.aliasesMax;
     this.#labelBytesMax = Math.min(options.labelBytesMax ?? LABEL_BYTES_MAX, LABEL_BYTES_MAX);
+    this.#view = new DataView(new ArrayBuffer(0));
     this.#key0 = options.seed | 0;
     this.#key1 = Math.floor(options.seed / 2 ** 32) | 0;
   }
@@ -128,7 +134,8 @@ export class SeriesTable {
 
   /** The form with these bytes, -1 when unknown. */
   findForm(bytes: Uint8Array, start: number, end: number): number {
-    const hash = keyedHash(bytes, start, end, this.#key0, this.#key1);
+    const view = this.#viewOf(bytes);
+    const hash = keyedHash(view, bytes.byteOffset + start, bytes.byteOffset + end, this.#key0, this.#key1);
     const slots = this.#slots;
     const hashes = this.#hashes;
     const mask = slots.length - 1;
@@ -143,12 +150,14 @@ export class SeriesTable {
   formEquals(form: number, bytes: Uint8Array, start: number, end: number): boolean {
     const length = end - start;
     if (this.formLength[form] !== length) return false;
-    const arena = this.arena;
     const at = this.formStart[form]!;
-    for (let i = 0; i < length; i++) {
-      if (arena[at + i] !== bytes[start + i]) return false;
-    }
-    return true;
+    return equalBytes(this.arena, this.arenaWords, at, this.#viewOf(bytes), bytes.byteOffset + start, length);
+  }
+
+  /** Words are read through a view, which lives as long as the same buffer is asked about. */
+  #viewOf(bytes: Uint8Array): DataView {
+    if (this.#view.buffer !== bytes.buffer) this.#view = new DataView(bytes.buffer);
+    return this.#view;
   }
 
   #addForm(bytes: Uint8Array, start: number, end: number, id: number, sender: number): boolean {
@@ -158,7 +167,7 @@ export class SeriesTable {
     if (at + length > this.arena.length) this.#growArena(at + length);
     if (this.formCount === this.formStart.length) this.#growForms();
     const form = this.formCount++;
-    for (let i = 0; i < length; i++) this.arena[at + i] = bytes[start + i]!;
+    this.arena.set(bytes.subarray(start, end), at);
     this.#arenaLength = (at + length + 3) & ~3;
     this.formStart[form] = at;
     this.formLength[form] = length;
@@ -167,7 +176,8 @@ export class SeriesTable {
     this.successor[form] = -1;
     // Series are met in the order in which they will come again.
     if (form > 0 && this.successor[form - 1] === -1) this.successor[form - 1] = form;
-    this.#place(form, keyedHash(bytes, start, end, this.#key0, this.#key1));
+    const { byteOffset } = bytes;
+    this.#place(form, keyedHash(this.#viewOf(bytes), byteOffset + start, byteOffset + end, this.#key0, this.#key1));
     return true;
   }
 
@@ -210,33 +220,51 @@ function doubled(column: Int32Array): Int32Array {
 }
 
 /**
- * HalfSipHash-1-3 (Aumasson and Bernstein's SipHash on 32-bit words), with 32 bits of output. Faster mixes such as
- * Murmur's have collisions that hold for every seed; this one costs 100 ns for the labels of one series, and only where
- * the prediction failed.
+ * Whether the form at `formStart` of the arena has these bytes. All of them are compared, as whole numbers: `0 ===
+ * -0` and `NaN !== NaN` make doubles useless for it.
  */
-function keyedHash(bytes: Uint8Array, start: number, end: number, key0: number, key1: number): number {
-  const length = end - start;
-  const wordsEnd = start + (length & ~3);
+export function equalBytes(
+  arena: Uint8Array,
+  arenaWords: Int32Array,
+  formStart: number,
+  view: DataView,
+  start: number,
+  length: number,
+): boolean {
+  let word = formStart >> 2;
+  let i = 0;
+  // Unrolled by four: snappy aside, a sample takes 110 ns instead of 150.
+  for (; i + 16 <= length; i += 16, word += 4) {
+    const differing =
+      (arenaWords[word]! ^ view.getInt32(start + i, true)) |
+      (arenaWords[word + 1]! ^ view.getInt32(start + i + 4, true)) |
+      (arenaWords[word + 2]! ^ view.getInt32(start + i + 8, true)) |
+      (arenaWords[word + 3]! ^ view.getInt32(start + i + 12, true));
+    if (differing !== 0) return false;
+  }
+  for (; i + 4 <= length; i += 4, word++) {
+    if (arenaWords[word] !== view.getInt32(start + i, true)) return false;
+  }
+  for (; i < length; i++) {
+    if (arena[formStart + i] !== view.getUint8(start + i)) return false;
+  }
+  return true;
+}
+
+/**
+ * HalfSipHash-1-3 (Aumasson and Bernstein's SipHash on 32-bit words), with 32 bits of output. Faster mixes such as
+ * Murmur's have collisions that hold for every seed; this one costs a few hundred nanoseconds for the labels of a
+ * series, and only where the prediction failed. The round stands here twice, as a loop for both the words and the end
+ * is a twentieth slower.
+ */
+function keyedHash(view: DataView, start: number, end: number, key0: number, key1: number): number {
+  const wordsEnd = start + ((end - start) & ~3);
   let v0 = key0;
   let v1 = key1;
   let v2 = 0x6c796765 ^ key0;
   let v3 = 0x74656462 ^ key1;
-  let rounds = 0;
-  for (let at = start; ; at += 4) {
-    let word: number;
-    if (at < wordsEnd) {
-      word = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
-    } else if (rounds === 0) {
-      word = length << 24;
-      for (let i = at; i < end; i++) word |= bytes[i]! << (8 * (i - at));
-      rounds = 1;
-    } else {
-      // Three rounds without input finish it.
-      if (rounds === 4) return v1 ^ v3;
-      if (rounds === 1) v2 ^= 0xff;
-      rounds++;
-      word = 0;
-    }
+  for (let at = start; at < wordsEnd; at += 4) {
+    const word = view.getInt32(at, true);
     v3 ^= word;
     v0 = (v0 + v1) | 0;
     v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
@@ -250,4 +278,24 @@ function keyedHash(bytes: Uint8Array, start: number, end: number, key0: number, 
     v2 = (v2 << 16) | (v2 >>> 16);
     v0 ^= word;
   }
+  // The last word holds the length and the bytes that are left; three rounds without input finish it.
+  let word = (end - start) << 24;
+  for (let at = wordsEnd; at < end; at++) word |= view.getUint8(at) << (8 * (at - wordsEnd));
+  for (let round = 0; round < 4; round++) {
+    if (round === 1) v2 ^= 0xff;
+    v3 ^= word;
+    v0 = (v0 + v1) | 0;
+    v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
+    v0 = (v0 << 16) | (v0 >>> 16);
+    v2 = (v2 + v3) | 0;
+    v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
+    v0 = (v0 + v3) | 0;
+    v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
+    v2 = (v2 + v1) | 0;
+    v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
+    v2 = (v2 << 16) | (v2 >>> 16);
+    v0 ^= word;
+    word = 0;
+  }
+  return v1 ^ v3;
 }

@@ -42,7 +42,10 @@ const VALUE_TAG = 0x12;
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Meets each series once: decodes its labels strictly, refuses what cannot be a series, and has the engine register it. */
+/**
+ * Meets each series once: decodes its labels strictly, refuses what cannot be a series, and has the engine register
+ * it.
+ */
 export class NewSeries {
   readonly #resolver: SeriesResolver;
   readonly #limits: LabelLimits;
@@ -77,7 +80,9 @@ export class NewSeries {
     if (canonical === null) return -1;
     const names = this.#names;
     const values = this.#values;
-    let labels: LabelSet = canonical ? { names, values } : labelSet(names.map((name, i) => [name, values[i]!] as const));
+    let labels: LabelSet = canonical
+      ? { names, values }
+      : labelSet(names.map((name, i) => [name, values[i]!] as const));
     const repeated = canonical ? null : repeatedName(names);
     if (repeated !== null)
       return this.#reject('duplicate_label', samples, `label ${JSON.stringify(repeated)} is repeated`);

@@ -3,8 +3,8 @@ import { compress as compressSnappy } from 'snappyjs';
 import type { Bucket, NativeHistogram } from '../engine/native-histogram.ts';
 
 /**
- * Remote write 1.0 as a sender writes it, for the demo, the bench and the tests: readable and slow. What arrives is read
- * by remote-write-1.ts.
+ * Remote write 1.0 as a sender writes it, for the demo, the bench and the tests: readable and slow. What arrives is
+ * read by remote-write-1.ts.
  */
 
 export interface WireSample {

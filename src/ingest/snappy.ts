@@ -122,7 +122,8 @@ function decompress(input: Uint8Array, from: number, output: Uint8Array, view: D
       const high = input[at + 1]!;
       offset = low | (high << 8);
       at += 2;
-      // Matches of more than 64 bytes come as several copies of one offset. One call for all of them saves a third of the time.
+      // Matches of more than 64 bytes come as several copies of one offset. One call for all of them saves a third of
+      // the time.
       while (at + 2 < inputEnd && (input[at]! & 3) === COPY_2 && input[at + 1] === low && input[at + 2] === high) {
         length += (input[at]! >>> 2) + 1;
         at += 3;

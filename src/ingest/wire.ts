@@ -1,8 +1,8 @@
 import { IngestError } from './errors.ts';
 
 /**
- * A cursor over protobuf's wire format. Everything is checked against `end` before it is used, lengths are unsigned, and
- * no value is returned that would need a heap number: 64 bits come as `lo` and `hi`.
+ * A cursor over protobuf's wire format. Everything is checked against `end` before it is used, lengths are unsigned,
+ * and no value is returned that would need a heap number: 64 bits come as `lo` and `hi`.
  */
 
 export const VARINT = 0;

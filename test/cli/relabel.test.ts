@@ -35,7 +35,7 @@ function slo(sli: Sli): Slo {
 const events = (total: Selector, bad: Selector): Slo =>
   slo({ kind: 'events', total: [total], given: 'bad', selectors: [bad] });
 
-test('every metric that a selector names is kept, once and in order', () => {
+test('every metric that a selector names is kept, once and in order, and up as a sign of life', () => {
   const slos = [
     events(selector('=', 'http_requests_total'), selector('=', 'http_errors_total')),
     events(selector('=', 'http_requests_total'), selector('=', "it's.total")),
@@ -45,7 +45,7 @@ test('every metric that a selector names is kept, once and in order', () => {
     url: http://slipstream:9490/api/v1/write
     write_relabel_configs:
       - source_labels: [__name__]
-        regex: 'http_errors_total|http_requests_total|it''s\\.total'
+        regex: 'http_errors_total|http_requests_total|it''s\\.total|up'
         action: keep
 `);
 });
@@ -53,7 +53,7 @@ test('every metric that a selector names is kept, once and in order', () => {
 test('a histogram is kept with the series that belong to it', () => {
   const latency = slo({ kind: 'latency', histogram: selector('=', 'request_seconds'), thresholdSeconds: 0.2 });
   expect(relabelSnippet([latency], URL)).toContain(
-    "'request_seconds|request_seconds_bucket|request_seconds_count|request_seconds_sum'",
+    "'request_seconds|request_seconds_bucket|request_seconds_count|request_seconds_sum|up'",
   );
 });
 

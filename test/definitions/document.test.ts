@@ -4,9 +4,18 @@ import { formatPath, formatProblem, nearest, type Problem } from '../../src/defi
 import { problemsOf, slosOf } from './reading.ts';
 
 test('a problem is printed as file:line:column: path: message', () => {
-  const problem: Problem = { severity: 'error', file: 'a.yaml', line: 3, column: 5, path: 'slos[2].objective', message: 'must be less' };
+  const problem: Problem = {
+    severity: 'error',
+    file: 'a.yaml',
+    line: 3,
+    column: 5,
+    path: 'slos[2].objective',
+    message: 'must be less',
+  };
   expect(formatProblem(problem)).toBe('a.yaml:3:5: slos[2].objective: must be less');
-  expect(formatProblem({ ...problem, severity: 'warning' })).toBe('a.yaml:3:5: slos[2].objective: warning: must be less');
+  expect(formatProblem({ ...problem, severity: 'warning' })).toBe(
+    'a.yaml:3:5: slos[2].objective: warning: must be less',
+  );
   expect(formatProblem({ ...problem, path: '' })).toBe('a.yaml:3:5: document: must be less');
   expect(formatProblem({ ...problem, file: '--listen', line: 0, path: '' })).toBe('--listen: must be less');
 });
@@ -23,7 +32,9 @@ test('the nearest known word is found however the words are joined', () => {
 });
 
 test('broken YAML is reported line by line, and the other documents are read all the same', () => {
-  expect(problemsOf('a: b: c\nd: [\n---\nservices: {a: {slo_error_rate: 5%}}\n---\nservices: {a: {slo_error_rate: 5}}')).toEqual([
+  expect(
+    problemsOf('a: b: c\nd: [\n---\nservices: {a: {slo_error_rate: 5%}}\n---\nservices: {a: {slo_error_rate: 5}}'),
+  ).toEqual([
     '1:4: document: invalid YAML: nested mappings are not allowed in compact mappings',
     '3:1: document: invalid YAML: flow sequence in block collection must be sufficiently indented and end with a ]',
     expect.stringContaining('4:32: services.a.slo_error_rate: warning: of the policy google-30d'),

@@ -5,7 +5,9 @@ import type { Slo } from '../../src/engine/slo.ts';
 
 /** The problems of one file `a.yaml`, as they are printed, without its name. */
 export function problemsOf(text: string): string[] {
-  return readDefinitions([{ file: 'a.yaml', text }]).problems.map((problem) => formatProblem(problem).replace('a.yaml:', ''));
+  return readDefinitions([{ file: 'a.yaml', text }]).problems.map((problem) =>
+    formatProblem(problem).replace('a.yaml:', ''),
+  );
 }
 
 /** The SLOs of a file that has no problem. */

@@ -27,7 +27,8 @@ test('a vector selector is its matchers, the metric name one among them', () => 
 });
 
 test('strings have three kinds of quotes and the escapes of Go', () => {
-  const f = (literal: string, value: string): void => expect(matchers(`x{a=${literal}}`)[1]!.value, literal).toBe(value);
+  const f = (literal: string, value: string): void =>
+    expect(matchers(`x{a=${literal}}`)[1]!.value, literal).toBe(value);
   f(String.raw`"b\"c"`, 'b"c');
   f(String.raw`'b\'c"'`, `b'c"`);
   f('`b\\d"`', 'b\\d"');
@@ -68,7 +69,8 @@ test('le compares as a number', () => {
 });
 
 test('what is no selector is refused at its character, saying what to write', () => {
-  const f = (text: string, at: number, message: string): void => expect(readSelector(text), text).toEqual({ at, message });
+  const f = (text: string, at: number, message: string): void =>
+    expect(readSelector(text), text).toEqual({ at, message });
   f('', 0, 'the selector is empty');
   f('rate(x{a="b"}[5m])', 0, 'a function is not a selector: rates are computed here; write x{a="b"}');
   f('sum(x)', 0, 'an aggregation is not a selector: all series that match are added up here; write x');
@@ -76,7 +78,11 @@ test('what is no selector is refused at its character, saying what to write', ()
   f('x[5m:1m]', 1, 'a range is not part of a selector: the SLO has its windows; write x');
   f('x offset 5m', 2, 'offset cannot be used on a stream; write x');
   f('x @ 100', 2, '@ cannot be used on a stream; write x');
-  f('x / y', 2, 'an expression of several terms is not a selector: give the good or bad events and the total, each as a selector');
+  f(
+    'x / y',
+    2,
+    'an expression of several terms is not a selector: give the good or bad events and the total, each as a selector',
+  );
   f('"up"', 0, 'a quoted metric name stands in braces; write {"up"}');
   f('-x', 0, 'this is not a selector; write it like http_requests_total{job="api"}; write x');
   f('x{a="b"', 7, 'the selector ends too early');

@@ -91,6 +91,25 @@ test('ten thousand series with long labels are all found after the table has gro
   expect(t.byteSize).toBeGreaterThan(500_000);
 });
 
+test('series whose hashes collide are told apart by their bytes', () => {
+  // Of so many hashes of 32 bits, some ten pairs are equal.
+  const count = 300_000;
+  const t = table({ seriesMax: count });
+  const bytes = new Uint8Array(8);
+  const view = new DataView(bytes.buffer);
+  const wrong: number[] = [];
+  for (let i = 0; i < count; i++) {
+    view.setInt32(0, i);
+    if (t.find(bytes, 0, 8) !== -1) wrong.push(i);
+    t.insert(bytes, 0, 8);
+  }
+  for (let i = 0; i < count; i++) {
+    view.setInt32(0, i);
+    if (t.find(bytes, 0, 8) !== i) wrong.push(i);
+  }
+  expect(wrong).toEqual([]);
+});
+
 test('the table does what a Map does, whatever its seed', () => {
   const text = fc.string({ maxLength: 9 });
   const steps = fc.array(fc.tuple(fc.constantFrom('insert', 'alias', 'find'), text, fc.nat(20)), { maxLength: 200 });

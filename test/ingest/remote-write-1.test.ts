@@ -40,12 +40,11 @@ function reader(limits: Partial<IngestLimits> = {}, resolver = new TableResolver
   return { read, table, rejections, walk, batch };
 }
 
-/** Reads a request three times: the series are unknown, looked up, and predicted. */
+/** Reads a request four times: the series are unknown, looked up, looked up and linked to each other, and predicted. */
 function rowsOf(...fields: Field[]): string[] {
   const { read } = reader();
   const first = read(...fields);
-  expect(read(...fields)).toEqual(first);
-  expect(read(...fields)).toEqual(first);
+  for (let i = 0; i < 3; i++) expect(read(...fields)).toEqual(first);
   return first;
 }
 
@@ -148,7 +147,7 @@ test('exemplars, metadata, histograms and unknown fields are skipped, and histog
     series(unknown, ...UP, exemplar, sample(1, T), histogram, unknown, sample(2, T + 1), histogram),
     unknown,
   ];
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < 4; i++) {
     expect(read(...request)).toEqual([`up{job="api"} 1 @${T}`, `up{job="api"} 2 @${T + 1}`]);
     expect([walk.seriesCount, walk.histogramCount]).toEqual([1, 2]);
   }
@@ -183,7 +182,7 @@ test('labels are the same series wherever and however they stand', () => {
     [name, swappedJob, sample(1, T)],
     [name, extendedJob, sample(1, T)],
   ];
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < 4; i++) {
     for (const layout of layouts) expect(read(series(...layout))).toEqual([`up{job="api"} 1 @${T}`]);
     expect(read(...layouts.map((layout) => series(...layout)))).toHaveLength(layouts.length);
   }
@@ -194,7 +193,7 @@ test('a series whose labels begin with those of the predicted one is another ser
   const longer = series(...UP, label('zone', 'a'), sample(2, T));
   const late = series(...UP, sample(3, T), label('zone', 'b'));
   const { read } = reader();
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < 4; i++) {
     expect(read(series(...UP, sample(1, T)))).toEqual([`up{job="api"} 1 @${T}`]);
     expect(read(longer)).toEqual([`up{job="api", zone="a"} 2 @${T}`]);
     expect(read(series(...UP, sample(1, T)), late)).toEqual([
@@ -210,7 +209,7 @@ test('labels that differ from the predicted ones in a single byte, wherever, are
     const { read } = reader();
     const first = series(...UP, sample(1, T));
     const predicted = series(label('__name__', 'x'), label('v', value), sample(2, T));
-    for (let i = 0; i < 3; i++) read(first, predicted);
+    for (let i = 0; i < 4; i++) read(first, predicted);
     for (let at = 0; at < length; at++) {
       const other = `${value.slice(0, at)}b${value.slice(at + 1)}`;
       const rows = read(first, series(label('__name__', 'x'), label('v', other), sample(3, T)));
@@ -224,7 +223,7 @@ test('labels that differ from the predicted ones in a single byte, wherever, are
 test('a series that ends within the labels of the predicted one is not it', () => {
   const { read, table } = reader();
   const first = series(...UP, sample(1, T));
-  for (let i = 0; i < 3; i++) read(first, series(...UP, label('zone', 'a'), sample(2, T)));
+  for (let i = 0; i < 4; i++) read(first, series(...UP, label('zone', 'a'), sample(2, T)));
   expect(read(first, series(...UP))).toEqual([`up{job="api"} 1 @${T}`]);
   expect(table.size).toBe(2);
 });
@@ -232,7 +231,7 @@ test('a series that ends within the labels of the predicted one is not it', () =
 test('when no alias fits any more a series is still found, by its labels', () => {
   const { read, table } = reader({}, new TableResolver({ aliasesMax: 0 }));
   const unsorted = series(label('job', 'api'), label('__name__', 'up'), sample(1, T));
-  for (let i = 0; i < 3; i++) expect(read(unsorted)).toEqual([`up{job="api"} 1 @${T}`]);
+  for (let i = 0; i < 4; i++) expect(read(unsorted)).toEqual([`up{job="api"} 1 @${T}`]);
   expect([table.size, table.aliasCount]).toEqual([1, 0]);
 });
 
@@ -339,15 +338,34 @@ test('a malformed message is refused as a whole and registers nothing', () => {
   f(series([0x22, 9]), 'malformed protobuf at byte +3: a length of 9, 0 bytes are left');
 });
 
+test('samples that only look like the common ones are read by their fields', () => {
+  const value = fixed64Field(1, [0, 0, 0, 0, 0, 0, 0xf0, 0x3f]);
+  const f = (content: Field, expected: string) =>
+    expect(rowsOf(series(...UP, lengthDelimited(2, content)))).toEqual([`up{job="api"} ${expected}`]);
+  f([...value, ...varintField(3, T)], '1 @0');
+  f(varintField(3, T), '0 @0');
+  f([...fixed64Field(3, STALE_BYTES), ...varintField(2, T)], `0 @${T}`);
+  const { read } = reader();
+  const good = series(...UP, sample(1, T));
+  for (let i = 0; i < 4; i++) read(good);
+  const short = varintField(2, 2 ** 34);
+  expect(() => read(series(...UP, lengthDelimited(2, [...value, ...short, 0])))).toThrow('field number 0');
+  expect(() => read(series(...UP, lengthDelimited(2, [...short, 0])))).toThrow('field number 0');
+});
+
 test('a sample that is cut off after the labels of a known series is refused', () => {
   const { read } = reader();
   const good = series(...UP, sample(1, T));
-  read(good);
-  read(good);
+  for (let i = 0; i < 4; i++) read(good);
   const labels = UP.flat();
-  const whole = sample(1, T);
-  for (let length = 1; length < whole.length; length++) {
-    expect(() => read(good, series(labels, whole.slice(0, length)))).toThrow('malformed protobuf');
+  const zero = lengthDelimited(2, varintField(2, T));
+  for (const whole of [sample(1, T), zero]) {
+    for (let length = 1; length < whole.length; length++) {
+      const cut = series(labels, whole.slice(0, length));
+      expect(() => read(good, cut)).toThrow('malformed protobuf');
+      // What comes next is not read as the rest of the sample.
+      expect(() => read(good, [...cut, ...whole.slice(length)])).toThrow('malformed protobuf');
+    }
   }
 });
 
@@ -391,5 +409,10 @@ test('a table that was replaced by a smaller one is read as a new one', () => {
   expect(read()).toEqual([0, 1, 2]);
   replaceable.table = new TableResolver().table;
   expect(read()).toEqual([0, 1, 2]);
+  expect(read()).toEqual([0, 1, 2]);
   expect(replaceable.table.size).toBe(3);
+  replaceable.table = new TableResolver().table;
+  const nameless = new Uint8Array(series(sample(1, T)));
+  walk.read(nameless, new DataView(nameless.buffer), nameless.length, batch);
+  expect(batch.length).toBe(0);
 });

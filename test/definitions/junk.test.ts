@@ -1,0 +1,85 @@
+import { expect, test } from 'vitest';
+import { readConfig } from '../../src/config.ts';
+import { readDefinitions } from '../../src/definitions/load.ts';
+
+const NATIVE = {
+  apiVersion: 'slipstream/v1',
+  service: 'api',
+  labels: { a: 'b' },
+  slos: [
+    {
+      name: 'a',
+      objective: 99,
+      window: { calendar: 'month', timezone: 'UTC' },
+      groupBy: ['region'],
+      sli: { events: { total: ['x'], bad: 'y' } },
+      budgeting: 'timeslices',
+      sliceTarget: 95,
+      alerts: { policy: [{ severity: 'page', factor: 2, long: '1h', short: '5m' }], minBadEvents: 1 },
+    },
+    { name: 'b', objective: 99, sli: { freshness: { age: 'x', threshold: '1h', aggregate: 'max' } }, slice: '1m' },
+    { name: 'c', objective: 99, sli: { throughput: { counter: 'x', min: '1/s' } } },
+  ],
+};
+const SERVICES = {
+  services: { api: { slo_error_rate: '99%', slo_latency_p99: '1s' } },
+  metrics: { error_rate: { total: 'x', bad: ['y'] }, latency: { histogram: 'h' } },
+};
+const SERVER = {
+  listen: ':1',
+  slos: ['a'],
+  otlp: { http: ':2' },
+  ha: { failover: '1m' },
+  limits: { series: 1 },
+  log: {},
+};
+
+const JUNK = [
+  null,
+  true,
+  0,
+  -1.5,
+  1e300,
+  '',
+  'junk',
+  '{{service}}',
+  '9'.repeat(400),
+  [],
+  [null],
+  [[]],
+  {},
+  { junk: 1 },
+  { __proto__: null },
+];
+
+type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+/** Every variant of a value in which one part of it, at any depth, is replaced by junk or is left out. */
+function* spoiled(value: unknown): Generator<unknown> {
+  yield* JUNK;
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, part] of Object.entries(value)) {
+    for (const other of spoiled(part)) {
+      const copy = (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown>;
+      copy[key] = other;
+      yield copy;
+    }
+    const { [key]: _, ...rest } = value as Record<string, unknown>;
+    yield Array.isArray(value) ? Object.values(rest) : rest;
+  }
+}
+
+test('no junk in any place makes a reader throw, and every problem of it has a place', () => {
+  let count = 0;
+  for (const good of [NATIVE, SERVICES, SERVER]) {
+    for (const value of spoiled(good)) {
+      const text = JSON.stringify(value as Json, null, 1);
+      const lines = text.split('\n').length;
+      const { problems } = readDefinitions([{ file: 'a', text }]);
+      for (const { line, column } of problems) expect(line >= 1 && line <= lines && column >= 1, text).toBe(true);
+      readConfig({ file: 'a', text }, {}, {});
+      count++;
+    }
+  }
+  expect(count).toBeGreaterThan(700);
+});
