@@ -31,6 +31,7 @@ test('files, folders and globs are one set', () => {
   expect(ids('{api,services}.y*ml', 'team/search.json')).toEqual([
     'api/availability',
     'api/fast',
+    'checkout/latency-p99',
     'checkout/error-rate',
     'nightly/success-rate',
     'search/answers',

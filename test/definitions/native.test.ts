@@ -3,9 +3,7 @@ import { formatProblem } from '../../src/definitions/document.ts';
 import { readDefinitions } from '../../src/definitions/load.ts';
 import { isFault, readSelector } from '../../src/definitions/selector.ts';
 import { readSli, type SliDefinition } from '../../src/definitions/sli.ts';
-import { unsupported } from '../../src/definitions/supported.ts';
 import type { Selector, Sli, Slo } from '../../src/engine/slo.ts';
-import { anSlo } from '../support/slo.ts';
 import { mutated, problemsOf, slosOf } from './reading.ts';
 
 const GOOD = `apiVersion: slipstream/v1
@@ -315,22 +313,13 @@ test('the fields of the other SLIs are checked too', () => {
   f('', '4:33: slos[0].sli: must have exactly one of events, latency, probe, freshness, throughput, threshold or push');
 });
 
-test('what this version does not keep is refused where the file asks for it', () => {
-  const f = (fields: string, ...problems: string[]): void =>
-    refuses('    sli:', `    ${fields}\n    sli:`, ...problems);
-  f('window: {calendar: month}', '6:5: slos[0].window: calendar windows are not supported by this version');
-  f('groupBy: [region]', '6:5: slos[0].groupBy: groups are not supported by this version');
-  f('budgeting: ratioTimeslices', '6:5: slos[0].budgeting: ratioTimeslices budgets are not supported by this version');
-  const latency =
-    'apiVersion: slipstream/v1\nservice: a\nslos:\n- {name: n, objective: 99, sli: {latency: {histogram: h, threshold: 1s}}}';
-  expect(problemsOf(latency)).toEqual(['4:34: slos[0].sli.latency: latency SLIs are not supported by this version']);
-});
-
-test('the reason why an SLO cannot be kept is one sentence', () => {
-  expect(unsupported(anSlo())).toBeNull();
-  expect(unsupported(anSlo({ groupBy: ['region'] }))).toBe('groups are not supported by this version');
-  const window = { kind: 'calendar', unit: 'month', timezone: 'UTC' } as const;
-  expect(unsupported(anSlo({ window }))).toBe('calendar windows are not supported by this version');
+test('calendar windows, groups and budgets by slices are kept', () => {
+  const f = (fields: string, expected: object): void =>
+    expect(slosOf(GOOD.replace('    sli:', `    ${fields}\n    sli:`))[0], fields).toMatchObject(expected);
+  f('window: {calendar: month}', { window: { kind: 'calendar', unit: 'month', timezone: 'UTC' } });
+  f('window: {calendar: week, timezone: Europe/Madrid}', { window: { unit: 'week', timezone: 'Europe/Madrid' } });
+  f('groupBy: [region]', { groupBy: ['region'], groupsMax: 1000 });
+  f('budgeting: ratioTimeslices', { budgeting: 'ratioTimeslices', slice: { text: '1m' } });
 });
 
 test('time slices are checked before anything else is asked of them', () => {

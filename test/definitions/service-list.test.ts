@@ -46,21 +46,20 @@ test('a service may have any name that a selector can quote', () => {
   expect(slo!.sli).toMatchObject({ total: [{ matchers: [{}, { name: 'job', value: 'a"b\\c' }] }] });
 });
 
-test('what this version does not keep is a warning and is left out', () => {
-  const text = `services:
+test('every key is an SLO of its kind', () => {
+  const slos = slosOf(`services:
   api:
     slo_latency_p999: "200ms"
     slo_error_rate: "99.9%"
     slo_availability: "99.95%"
     slo_freshness: 1h
-`;
-  const left = (id: string): string => `are not kept by this version: api/${id} is left out`;
-  expect(problemsOf(text)).toEqual([
-    `3:5: services.api.slo_latency_p999: warning: latency SLIs ${left('latency-p999')}`,
-    `5:5: services.api.slo_availability: warning: probe SLIs ${left('availability')}`,
-    `6:5: services.api.slo_freshness: warning: freshness SLIs ${left('freshness')}`,
+`);
+  expect(slos.map(({ id, sli, objective, slice }) => [id, sli.kind, objective, slice?.text])).toEqual([
+    ['api/latency-p999', 'latency', 0.999, undefined],
+    ['api/error-rate', 'events', 0.999, undefined],
+    ['api/availability', 'probe', 0.9995, undefined],
+    ['api/freshness', 'freshness', 0.99, '1m'],
   ]);
-  expect(readDefinitions([{ file: 'a', text }]).slos.map(({ id }) => id)).toEqual(['api/error-rate']);
 });
 
 test('a value that is wrong is refused at its place', () => {
