@@ -7,6 +7,7 @@ import type { SloState } from '../engine/state.ts';
 import { longestPeriodMs } from '../engine/windows.ts';
 import type { History } from '../store/history.ts';
 import { apiError } from './errors.ts';
+import { groupFilters, hasAll } from './group.ts';
 import { onlyParameters, type QueryParameters, repeated, single } from './query.ts';
 
 /** As many as Prometheus answers. */
@@ -51,29 +52,22 @@ function reachMs({ window, alerts }: Slo): number {
 }
 
 /** The state of the SLO or of the group that is asked for; groups are asked for as in `GET /api/v1/slos/{service}/{name}`. */
-function oneGroup({ id, groupBy }: Slo, states: readonly SloState[], texts: readonly string[]): SloState {
+function oneGroup(slo: Slo, states: readonly SloState[], texts: readonly string[]): SloState {
+  const { id, groupBy } = slo;
   if (groupBy.length === 0) {
     if (texts.length > 0) throw apiError('not_grouped', { id });
     return states[0]!;
   }
   if (texts.length === 0) throw apiError('missing_parameter', { name: 'group' });
-  const wanted = new Map(texts.map((text) => groupLabel(groupBy, text)));
-  const missing = groupBy.filter((label) => !wanted.has(label));
-  if (missing.length > 0) {
+  const wanted = groupFilters(slo, texts);
+  const named = new Set(wanted.map(([label]) => label));
+  if (named.size < groupBy.length) {
     const expected = `given for each of ${groupBy.join(', ')} as label=value`;
     throw apiError('bad_parameter', { name: 'group', expected, got: texts.join(', ') });
   }
-  const state = states.find(({ group = {} }) => groupBy.every((label) => (group[label] ?? '') === wanted.get(label)));
+  const state = states.find(({ group }) => hasAll(group, wanted));
   if (state === undefined) throw apiError('group_not_found', { id, group: texts.join(', ') });
   return state;
-}
-
-/** `label=value`; the value alone where there is but one label. */
-function groupLabel(groupBy: readonly string[], text: string): [label: string, value: string] {
-  const label = text.slice(0, Math.max(text.indexOf('='), 0));
-  if (groupBy.includes(label)) return [label, text.slice(label.length + 1)];
-  if (groupBy.length === 1) return [groupBy[0]!, text];
-  throw apiError('bad_parameter', { name: 'group', expected: `label=value of ${groupBy.join(', ')}`, got: text });
 }
 
 function gridOf(slo: Slo, query: QueryParameters, asOfMs: number): Grid {

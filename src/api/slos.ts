@@ -1,11 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import type { Engine } from '../engine/engine.ts';
-import type { Slo } from '../engine/slo.ts';
 import type { SloHealth, SloState } from '../engine/state.ts';
 import { apiError } from './errors.ts';
+import { type Filter, groupFilters, hasAll } from './group.ts';
 import { onlyParameters, type QueryParameters, repeated, single } from './query.ts';
-
-type Filter = readonly [key: string, value: string];
 
 const HEALTH: readonly SloHealth[] = ['healthy', 'at_risk', 'exhausted', 'no_data'];
 
@@ -16,21 +14,6 @@ function labelFilters(texts: readonly string[]): Filter[] {
     if (at < 1) throw apiError('bad_parameter', { name: 'label', expected: 'key=value', got: text });
     return [text.slice(0, at), text.slice(at + 1)];
   });
-}
-
-/** `label=value` of the labels an SLO is grouped by; the value alone where there is but one. */
-function groupFilters({ id, groupBy }: Slo, texts: readonly string[]): Filter[] {
-  return texts.map((text) => {
-    if (groupBy.length === 0) throw apiError('not_grouped', { id });
-    const label = text.slice(0, Math.max(text.indexOf('='), 0));
-    if (groupBy.includes(label)) return [label, text.slice(label.length + 1)];
-    if (groupBy.length === 1) return [groupBy[0]!, text];
-    throw apiError('bad_parameter', { name: 'group', expected: `label=value of ${groupBy.join(', ')}`, got: text });
-  });
-}
-
-function hasAll(labels: Readonly<Record<string, string>> | undefined, filters: readonly Filter[]): boolean {
-  return filters.every(([key, value]) => labels !== undefined && Object.hasOwn(labels, key) && labels[key] === value);
 }
 
 /** The groups of an SLO, and how many series it has left out because it has as many groups as it may. */
