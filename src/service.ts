@@ -52,11 +52,13 @@ export async function startService({ config, slos, logger, clock, version }: Ser
     seed: randomBytes(4).readUInt32LE(),
   });
   const http = new HttpCounters();
-  const counters = { write: new WriteCounters(), http, service: new ServiceCounters() };
+  const write1 = new WriteCounters();
+  const write2 = new WriteCounters({ rejectsConflicts: true });
+  const counters = { write: { remote_write_1: write1, remote_write_2: write2 }, http, service: new ServiceCounters() };
   const receiver = new RemoteWriteReceiver(engine, limits, config.ha);
   const { bodyBytesMax, journalQueueBytesMax } = limits;
   const intake = new Intake({ engine, store, journalQueueBytesMax, logger, clock });
-  const writing = { engine, intake, counters: counters.write, http, logger, clock };
+  const writing = { engine, intake, counters: { rw1: write1, rw2: write2 }, http, logger, clock };
   const write = new WriteEndpoint({ ...writing, receiver, bodyBytesMax });
   const metrics = { version, startedMs, engine, store, clock, ...counters };
   const app = createApp({

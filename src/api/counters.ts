@@ -20,7 +20,11 @@ export type IgnoredReason =
 /** What is counted of a request beside what became of its samples. */
 type Counted = Pick<ReadResult, 'rejections' | 'histogramCount'>;
 
+/** By value of the label `protocol`. */
+export type ProtocolCounters = Readonly<Record<string, WriteCounters>>;
+
 export class WriteCounters {
+  readonly #rejectsConflicts: boolean;
   received = 0;
   accepted = 0;
   readonly ignored: Record<IgnoredReason, number>;
@@ -33,7 +37,9 @@ export class WriteCounters {
   /** Seconds that requests waited for their commit. */
   readonly commitWait: Summary;
 
-  constructor() {
+  /** Whether a sender is told of samples whose series has another value at the same time. */
+  constructor({ rejectsConflicts = false } = {}) {
+    this.#rejectsConflicts = rejectsConflicts;
     this.ignored = {
       duplicate: 0,
       out_of_order: 0,
@@ -49,12 +55,18 @@ export class WriteCounters {
       missing_metric_name: 0,
       duplicate_label: 0,
       empty_label_name: 0,
+      invalid_label_refs: 0,
       invalid_utf8: 0,
       label_limit: 0,
       series_limit: 0,
       ha_limit: 0,
       invalid_histogram: 0,
+      missing_time: 0,
+      missing_value: 0,
+      unspecified_temporality: 0,
+      delta_of_gauge: 0,
       too_new: 0,
+      conflict: 0,
     };
     this.commitWait = new Summary();
   }
@@ -62,19 +74,21 @@ export class WriteCounters {
   /** `accepted + ignored + rejected = received`, so what is too old or a conflict counts there and not as accepted. */
   count(outcome: IngestOutcome, { rejections, histogramCount }: Counted): void {
     const { ignored } = this;
+    const rejectedConflicts = this.#rejectsConflicts ? outcome.conflict : 0;
     const ignoredBefore = sum(ignored);
     this.received += outcome.samples + rejections.total;
     ignored.duplicate += outcome.duplicate;
     ignored.out_of_order += outcome.outOfOrder;
-    ignored.conflict += outcome.conflict;
+    ignored.conflict += outcome.conflict - rejectedConflicts;
     ignored.writer_conflict += outcome.writerConflict;
     ignored.stale += outcome.stale;
     ignored.invalid_value += outcome.invalidValue;
     ignored.too_old += outcome.tooOld;
     ignored.ha_replica += outcome.haReplica;
     ignored.unmatched += outcome.unmatched;
-    this.accepted += Math.max(outcome.samples - outcome.tooNew - (sum(ignored) - ignoredBefore), 0);
-    for (const [reason, samples] of Object.entries({ ...rejections.samples, too_new: outcome.tooNew })) {
+    this.accepted += Math.max(outcome.samples - outcome.tooNew - rejectedConflicts - (sum(ignored) - ignoredBefore), 0);
+    const rejected = { ...rejections.samples, too_new: outcome.tooNew, conflict: rejectedConflicts };
+    for (const [reason, samples] of Object.entries(rejected)) {
       this.rejected[reason as RejectionReason] += samples;
     }
     this.histograms += histogramCount;

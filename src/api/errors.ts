@@ -80,15 +80,15 @@ export const ERRORS = {
   // Writing: what can never succeed, and is answered so that the sender drops it and goes on
   unsupported_media_type: {
     status: 415,
-    message: 'the content type {got} is not read here: send application/x-protobuf, remote write 1.0',
+    message: 'the content type {got} is not read here: send application/x-protobuf, remote write 1.0 or 2.0',
     remedy:
-      'Send Prometheus remote write 1.0 (`prometheus.WriteRequest`) to this path; with `protobuf_message` set in the ' +
-      '`remote_write` section, remove it.',
+      'Send Prometheus remote write to this path: `prometheus.WriteRequest` or `io.prometheus.write.v2.Request`, which is what ' +
+      '`protobuf_message` in the `remote_write` section may be.',
   },
   unsupported_encoding: {
     status: 415,
     message: 'the content encoding {got} is not read here: send snappy (block format)',
-    remedy: 'Compress the body with snappy in its block format, as remote write 1.0 demands.',
+    remedy: 'Compress the body with snappy in its block format, as remote write demands.',
   },
   empty_body: {
     status: 400,
@@ -115,6 +115,11 @@ export const ERRORS = {
     message: '{detail}',
     remedy: 'Lower `max_samples_per_send` of the sender, or raise `limits.samples_per_request` in the server file.',
   },
+  too_many_symbols: {
+    status: 413,
+    message: '{detail}',
+    remedy: 'Lower `max_samples_per_send` of the sender.',
+  },
   malformed_snappy: {
     status: 400,
     message: '{detail}',
@@ -123,7 +128,8 @@ export const ERRORS = {
   malformed_protobuf: {
     status: 400,
     message: '{detail}',
-    remedy: 'The body is not a `prometheus.WriteRequest`: look at what the sender is configured to send.',
+    remedy:
+      'The body is not the message that its content type promises: look at what the sender is configured to send.',
   },
   unreadable_body: {
     status: 400,

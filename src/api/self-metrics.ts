@@ -2,8 +2,8 @@ import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Engine } from '../engine/engine.ts';
 import type { SloState } from '../engine/state.ts';
 import type { Store } from '../store/store.ts';
-import type { HttpCounters, ServiceCounters, WriteCounters } from './counters.ts';
-import { type Exposition, groupedLabelText, labelText } from './exposition.ts';
+import type { HttpCounters, ProtocolCounters, ServiceCounters } from './counters.ts';
+import { type Exposition, groupedLabelText, labelText, Summary } from './exposition.ts';
 
 /** The server's metrics about itself; docs/self-metrics.md explains each. */
 
@@ -13,13 +13,12 @@ export interface SelfMetricsSources {
   readonly startedMs: number;
   readonly engine: Engine;
   readonly store: Store;
-  readonly write: WriteCounters;
+  readonly write: ProtocolCounters;
   readonly http: HttpCounters;
   readonly service: ServiceCounters;
 }
 
 const NANOSECONDS = 1e9;
-const PROTOCOL = { protocol: 'remote_write_1' };
 
 const TIMER_MS = 20;
 
@@ -66,25 +65,26 @@ export function addSelfMetrics(
   addProcess(out, sources.startedMs, lag);
 }
 
-function addIngest(out: Exposition, write: WriteCounters): void {
-  const protocol = labelText(PROTOCOL);
-  out
-    .counter('slipstream_samples_received_total', 'Samples in requests that could be read.')
-    .add(write.received, protocol);
-  out
-    .counter('slipstream_samples_accepted_total', 'Samples that an SLO wants and that were applied.')
-    .add(write.accepted, protocol);
+function addIngest(out: Exposition, write: ProtocolCounters): void {
+  const received = out.counter('slipstream_samples_received_total', 'Samples in requests that could be read.');
+  const accepted = out.counter('slipstream_samples_accepted_total', 'Samples that an SLO wants and that were applied.');
   const ignored = out.counter('slipstream_samples_ignored_total', 'Samples that needed nothing done, by reason.');
-  for (const [reason, count] of Object.entries(write.ignored)) ignored.add(count, labelText(PROTOCOL, { reason }));
   const rejected = out.counter('slipstream_samples_rejected_total', 'Samples that were refused, by reason.');
-  for (const [reason, count] of Object.entries(write.rejected)) rejected.add(count, labelText(PROTOCOL, { reason }));
-  out
-    .counter('slipstream_histograms_ignored_total', 'Native histograms that no SLO wants.')
-    .add(write.histograms, protocol);
-  out.counter('slipstream_counter_resets_total', 'Decreases taken for a counter reset.').add(write.resets);
+  const histograms = out.counter('slipstream_histograms_ignored_total', 'Native histograms that no SLO wants.');
+  for (const [protocol, counters] of Object.entries(write)) {
+    received.add(counters.received, labelText({ protocol }));
+    accepted.add(counters.accepted, labelText({ protocol }));
+    for (const [reason, count] of Object.entries(counters.ignored)) ignored.add(count, labelText({ protocol, reason }));
+    for (const [reason, count] of Object.entries(counters.rejected))
+      rejected.add(count, labelText({ protocol, reason }));
+    histograms.add(counters.histograms, labelText({ protocol }));
+  }
+  const total = (of: 'resets' | 'newborn' | 'openingBalance') =>
+    Object.values(write).reduce((sum, counters) => sum + counters[of], 0);
+  out.counter('slipstream_counter_resets_total', 'Decreases taken for a counter reset.').add(total('resets'));
   const first = out.counter('slipstream_first_samples_total', 'First samples of a series, by what they counted.');
-  first.add(write.newborn, labelText({ counted: 'full' }));
-  first.add(write.openingBalance, labelText({ counted: 'nothing' }));
+  first.add(total('newborn'), labelText({ counted: 'full' }));
+  first.add(total('openingBalance'), labelText({ counted: 'nothing' }));
 }
 
 function addEngine(out: Exposition, engine: Engine, states: readonly SloState[], nowMs: number): void {
@@ -104,7 +104,12 @@ function addEngine(out: Exposition, engine: Engine, states: readonly SloState[],
   }
 }
 
-function addStore(out: Exposition, store: Store, write: WriteCounters): void {
+function addStore(out: Exposition, store: Store, write: ProtocolCounters): void {
+  const commitWait = new Summary();
+  for (const { commitWait: one } of Object.values(write)) {
+    commitWait.sum += one.sum;
+    commitWait.count += one.count;
+  }
   out
     .counter('slipstream_journal_records_total', 'Journal records committed since the data directory was created.')
     .add(store.committedSeq);
@@ -114,7 +119,7 @@ function addStore(out: Exposition, store: Store, write: WriteCounters): void {
     .add(store.commitFailures);
   out
     .summary('slipstream_journal_commit_wait_seconds', 'How long write requests waited for their commit.')
-    .addSummary(write.commitWait);
+    .addSummary(commitWait);
   out
     .gauge('slipstream_journal_queue_records', 'Journal records that are not committed yet.')
     .add(store.appendedSeq - store.committedSeq);

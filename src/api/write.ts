@@ -1,20 +1,22 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { Engine } from '../engine/engine.ts';
-import { isSnappyEncoding, remoteWriteProtocol } from '../ingest/content-type.ts';
+import { isSnappyEncoding, type RemoteWriteProtocol, remoteWriteProtocol } from '../ingest/content-type.ts';
 import type { RemoteWriteReceiver } from '../ingest/receive.ts';
+import type { ItemCounts } from '../ingest/remote-write-2.ts';
 import { BodyTooLarge, readBody } from './body.ts';
 import type { HttpCounters, WriteCounters } from './counters.ts';
 import { ApiError, apiError } from './errors.ts';
 import type { Intake } from './intake.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { rejectionText } from './rejection.ts';
+import { NOTHING_WRITTEN, writtenHeaders, writtenOf } from './written.ts';
 
 /**
  * Prometheus remote write, on plain node:http: Fastify would cost more than reading a sample does.
  *
  * A request is answered 2xx when everything it said is applied and committed. What can never succeed is answered 4xx, so
- * that the sender drops it; what a retry helps with, 503.
+ * that the sender drops it; what a retry helps with, 503. A sender of 2.0 is also told in every answer how much was written.
  */
 
 const PATHS: readonly string[] = ['/api/v1/write', '/api/v1/push'];
@@ -27,7 +29,7 @@ export interface WriteOptions {
   readonly receiver: RemoteWriteReceiver;
   readonly intake: Intake;
   readonly bodyBytesMax: number;
-  readonly counters: WriteCounters;
+  readonly counters: Readonly<Record<RemoteWriteProtocol, WriteCounters>>;
   readonly http: HttpCounters;
   readonly logger: Logger;
   readonly clock: () => number;
@@ -36,6 +38,12 @@ export interface WriteOptions {
 interface Answer {
   readonly status: number;
   readonly text: string;
+}
+
+interface Applied {
+  /** Null when nothing was refused. */
+  readonly rejection: string | null;
+  readonly written: Readonly<ItemCounts>;
 }
 
 export class WriteEndpoint {
@@ -53,14 +61,18 @@ export class WriteEndpoint {
 
   /** Answers a request; `expectsContinue` when the client waits for leave to send the body. */
   async handle(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Promise<void> {
-    let answer: Answer;
+    const protocol = remoteWriteProtocol(request.headers['content-type']);
+    let written: Readonly<ItemCounts> = NOTHING_WRITTEN;
+    let answer: Answer = { status: 204, text: '' };
     try {
-      this.#check(request);
+      this.#check(request, protocol);
       if (expectsContinue) response.writeContinue();
       const body = await this.#body(request);
       // The client hung up before it had said everything: nobody is there to be answered.
       if (body === null) return;
-      answer = await this.#apply(body);
+      const applied = await this.#apply(body, protocol!);
+      written = applied.written;
+      if (applied.rejection !== null) throw apiError('samples_rejected', { detail: applied.rejection });
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       answer = this.#refused(error, request);
@@ -68,18 +80,20 @@ export class WriteEndpoint {
     // A client that was not given leave may send its body or not: the connection cannot be used again.
     if (expectsContinue && answer.status !== 204) response.setHeader('Connection', 'close');
     this.#options.http.count(pathOf(request), answer.status);
+    if (protocol === 'rw2') {
+      for (const [name, value] of writtenHeaders(written)) response.setHeader(name, value);
+    }
     this.#send(response, answer);
   }
 
   /** What can be said before the body is read. */
-  #check({ method, headers, url = '' }: IncomingMessage): void {
+  #check({ method, headers, url = '' }: IncomingMessage, protocol: RemoteWriteProtocol | null): void {
     const { intake, bodyBytesMax } = this.#options;
     intake.checkPhase();
     if (method !== 'POST') {
       throw apiError('method_not_allowed', { path: url, allowed: 'POST', method: method ?? '' });
     }
-    const type = headers['content-type'];
-    if (remoteWriteProtocol(type) !== 'rw1') throw apiError('unsupported_media_type', { got: type ?? '' });
+    if (protocol === null) throw apiError('unsupported_media_type', { got: headers['content-type'] ?? '' });
     const encoding = headers['content-encoding'];
     if (!isSnappyEncoding(encoding)) throw apiError('unsupported_encoding', { got: encoding ?? '' });
     if (Number(headers['content-length'] ?? 0) > bodyBytesMax)
@@ -99,15 +113,16 @@ export class WriteEndpoint {
     }
   }
 
-  async #apply(body: Buffer): Promise<Answer> {
+  async #apply(body: Buffer, protocol: RemoteWriteProtocol): Promise<Applied> {
     const { engine, intake, receiver, counters } = this.#options;
-    const rejection = await intake.apply(
-      () => receiver.read(body),
-      counters,
-      ({ rejections, batch }, outcome) => rejectionText(rejections, batch, outcome, engine),
+    return intake.apply(
+      () => receiver.read(body, protocol),
+      counters[protocol],
+      ({ rejections, batch, valid }, outcome) => ({
+        rejection: rejectionText(rejections, batch, outcome, engine, valid === null ? 0 : outcome.conflict),
+        written: valid === null ? NOTHING_WRITTEN : writtenOf(valid, batch, outcome),
+      }),
     );
-    if (rejection === null) return { status: 204, text: '' };
-    throw apiError('samples_rejected', { detail: rejection });
   }
 
   #refused(error: ApiError, { headers, socket }: IncomingMessage): Answer {

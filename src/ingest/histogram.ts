@@ -30,6 +30,8 @@ const POSITIVE_COUNTS = 13;
 const RESET_HINT = (14 << 3) | VARINT;
 const TIMESTAMP = (15 << 3) | VARINT;
 const CUSTOM_VALUES = 16;
+/** In remote write 2.0. */
+const START_TIMESTAMP = (17 << 3) | VARINT;
 
 const SPAN_OFFSET = (1 << 3) | VARINT;
 const SPAN_LENGTH = (2 << 3) | VARINT;
@@ -59,6 +61,8 @@ function side(name: string): Side {
 export class HistogramReader {
   /** Of the message that was scanned last. */
   timestampMs = 0;
+  /** 0 when it is unknown. */
+  startMs = 0;
   isStale = false;
   /** Why `build` refused it. */
   problem = '';
@@ -104,6 +108,7 @@ export class HistogramReader {
 
   #clear(): void {
     this.timestampMs = 0;
+    this.startMs = 0;
     this.isStale = false;
     for (const { spanOffsets, spanLengths, deltas, counts } of [this.#positive, this.#negative]) {
       spanOffsets.length = 0;
@@ -157,6 +162,9 @@ export class HistogramReader {
         break;
       case TIMESTAMP:
         this.timestampMs = cursor.hi * 0x100000000 + (cursor.lo >>> 0);
+        break;
+      case START_TIMESTAMP:
+        this.startMs = cursor.hi * 0x100000000 + (cursor.lo >>> 0);
         break;
     }
   }
