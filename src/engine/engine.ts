@@ -369,6 +369,7 @@ export class Engine {
       lastValue[id] = previousValue;
       // What the journal says, for whoever replays it knows no sender.
       batch.values[row] = previousValue;
+      this.#increase(id, tMs, 0);
     } else if (isReset(previousStartMs, previousMs, startMs, tMs, previousValue, value)) {
       outcome.resets++;
       this.#increase(id, tMs, value);
@@ -475,23 +476,22 @@ export class Engine {
   ): void {
     const id = batch.seriesIds[row]!;
     const tMs = batch.timestampsMs[row]!;
-    const histogram = batch.histograms[batch.values[row]!]!;
+    let histogram = batch.histograms[batch.values[row]!]!;
     const previous = previousMs > EXISTED_BEFORE ? this.#histograms.get(id) : undefined;
     let increase = histogram;
     let reset = previous !== undefined && startsAnew(previousStartMs, previousMs, startMs, tMs);
     if (previous !== undefined && !reset) {
-      const step = increaseOf(previous, histogram);
+      let step = increaseOf(previous, histogram);
       if (step.reset && histogram.resetHint !== 'yes' && isSameStart(previousStartMs, startMs, tMs)) {
         this.#outcome.writerConflict++;
         return;
       }
       if (step.reset && histogram.resetHint !== 'yes' && batch.hasSenders && this.#isHandOver(batch, row)) {
         this.#outcome.writerConflict++;
-        const baseline = { ...previous, resetHint: 'unknown' } as const;
-        this.#histograms.set(id, baseline);
+        histogram = { ...previous, resetHint: 'unknown' };
+        step = increaseOf(previous, histogram);
         // What the journal says, for whoever replays it knows no sender.
-        batch.histograms[batch.values[row]!] = baseline;
-        return;
+        batch.histograms[batch.values[row]!] = histogram;
       }
       increase = step.increase;
       reset = step.reset;

@@ -2,20 +2,22 @@ import type { Bucket, NativeHistogram, ResetHint } from '../engine/native-histog
 import { type ByteReader, FormatError, writeVarint, zigzag } from './record-columns.ts';
 
 /**
- * Native histograms in a journal record. Whoever observes into buckets that are there already changes counts only, so a
- * histogram is written as the increase of each count over the one before it, where that has the same layout:
+ * Native histograms in a journal record. Whoever observes into buckets that are there already changes counts only, so the
+ * layout is left out where it is that of the series' histogram before, and counts that all grew are written as increases:
  *
  * ```
- * head:    flags in 2 bits, the reset hint above them
- * layout:  schema, zero threshold, custom bounds, indexes of the positive and of the negative buckets; unless it is the same
+ * head:    flags in 3 bits, the reset hint above them
+ * layout:  schema, zero threshold, custom bounds, indexes of the positive and of the negative buckets
  * counts:  all, those of the zero bucket, of the positive and of the negative ones
  * ```
  */
 
 const FLAG_SAME_LAYOUT = 1;
+/** Counts are increases over those of the histogram before; the layout is the same. */
+const FLAG_GROWS = 2;
 /** Counts are doubles, because one of them is no whole number. */
-const FLAG_DOUBLES = 2;
-const FLAG_BITS = 2;
+const FLAG_DOUBLES = 4;
+const FLAG_BITS = 3;
 const RESET_HINTS: readonly ResetHint[] = ['unknown', 'yes', 'no', 'gauge'];
 
 /** Of a varint or a double. */
@@ -24,7 +26,7 @@ const NUMBER_BYTES_MAX = 8;
 const INDEX_MAX = 2 ** 51;
 
 export class HistogramEncoder {
-  /** The last whole-numbered histogram of each series. */
+  /** The last histogram of each series. */
   readonly #previous = new Map<number, NativeHistogram>();
   #bytes = new Uint8Array(1024);
   #view = new DataView(this.#bytes.buffer);
@@ -41,18 +43,19 @@ export class HistogramEncoder {
     const numbers = 8 + customBounds.length + 2 * (positive.length + negative.length);
     this.#reserve(numbers * NUMBER_BYTES_MAX);
     const counts = countsOf(histogram);
-    const isWhole = counts.every((count) => Number.isSafeInteger(count) && count >= 0 && !Object.is(count, -0));
-    const before = isWhole ? this.#previous.get(seriesId) : undefined;
-    const previous = before !== undefined && haveSameLayout(before, histogram) ? countsOf(before) : null;
-    const grows = previous?.every((count, i) => count <= counts[i]!) ?? false;
-    const flags = (grows ? FLAG_SAME_LAYOUT : 0) | (isWhole ? 0 : FLAG_DOUBLES);
+    const previous = this.#previous.get(seriesId);
+    const isSame = previous !== undefined && haveSameLayout(previous, histogram);
+    const isWhole = counts.every(isVarint);
+    const before = isSame && isWhole ? countsOf(previous) : [];
+    const grows = before.length > 0 && before.every((count, i) => isVarint(count) && count <= counts[i]!);
+    const flags = (isSame ? FLAG_SAME_LAYOUT : 0) | (grows ? FLAG_GROWS : 0) | (isWhole ? 0 : FLAG_DOUBLES);
     this.#varint(flags + (RESET_HINTS.indexOf(histogram.resetHint) << FLAG_BITS));
-    if (!grows) this.#layout(histogram);
+    if (!isSame) this.#layout(histogram);
     for (const [i, count] of counts.entries()) {
-      if (!isWhole) this.#double(count);
-      else this.#varint(grows ? count - previous![i]! : count);
+      if (isWhole) this.#varint(grows ? count - before[i]! : count);
+      else this.#double(count);
     }
-    if (isWhole) this.#previous.set(seriesId, histogram);
+    this.#previous.set(seriesId, histogram);
     return this.#bytes.subarray(0, this.#at);
   }
 
@@ -103,12 +106,16 @@ export class HistogramDecoder {
     const head = reader.varint();
     const resetHint = RESET_HINTS[Math.floor(head / 2 ** FLAG_BITS)];
     if (resetHint === undefined) throw new FormatError(`a histogram begins with ${head}`);
-    const grows = (head & FLAG_SAME_LAYOUT) !== 0;
+    const isSame = (head & FLAG_SAME_LAYOUT) !== 0;
+    const grows = (head & FLAG_GROWS) !== 0;
     const isWhole = (head & FLAG_DOUBLES) === 0;
     const previous = this.#previous.get(seriesId);
-    if (grows && previous === undefined) throw new FormatError(`series ${seriesId} has no histogram to build on`);
-    const base = grows ? previous! : readLayout(reader);
-    const counts = countsOf(base).map((before) => (isWhole ? before + reader.varint() : reader.double()));
+    if (isSame && previous === undefined) throw new FormatError(`series ${seriesId} has no histogram to build on`);
+    const base = isSame ? previous! : readLayout(reader);
+    const counts = countsOf(base).map((before) => {
+      if (!isWhole) return reader.double();
+      return grows ? before + reader.varint() : reader.varint();
+    });
     const positiveEnd = 2 + base.positive.length;
     const histogram: NativeHistogram = {
       ...base,
@@ -118,7 +125,7 @@ export class HistogramDecoder {
       negative: withCounts(base.negative, counts.slice(positiveEnd)),
       resetHint,
     };
-    if (isWhole) this.#previous.set(seriesId, histogram);
+    this.#previous.set(seriesId, histogram);
     return histogram;
   }
 }
@@ -147,6 +154,10 @@ function withCounts(buckets: readonly Bucket[], counts: readonly number[]): Buck
 
 function countsOf({ count, zeroCount, positive, negative }: NativeHistogram): number[] {
   return [count, zeroCount, ...positive.map(([, n]) => n), ...negative.map(([, n]) => n)];
+}
+
+function isVarint(count: number): boolean {
+  return Number.isSafeInteger(count) && count >= 0 && !Object.is(count, -0);
 }
 
 function haveSameLayout(a: NativeHistogram, b: NativeHistogram): boolean {

@@ -2,8 +2,10 @@ import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  holdsHistogram,
   SAMPLE_DELTA,
   SAMPLE_HISTOGRAM,
+  SAMPLE_HISTOGRAM_DELTA,
   SAMPLE_STALE,
   SAMPLE_STARTED,
   SAMPLE_VALUE,
@@ -24,7 +26,7 @@ interface Row {
 }
 type Record = readonly [nowMs: number, rows: readonly Row[]];
 
-const HAVE_STARTS = [SAMPLE_STARTED, SAMPLE_DELTA, SAMPLE_HISTOGRAM];
+const HAVE_STARTS = [SAMPLE_STARTED, SAMPLE_DELTA, SAMPLE_HISTOGRAM, SAMPLE_HISTOGRAM_DELTA];
 const HISTOGRAM: NativeHistogram = {
   schema: 3,
   count: 6,
@@ -61,7 +63,7 @@ class Process {
       batch.pushHistogram(this.idOf('unchanged'), 1, HISTOGRAM, 1);
       const id = this.idOf(series);
       if (histogram === undefined) batch.pushStarted(id, timestampMs, value, kind, startMs);
-      else batch.pushHistogram(id, timestampMs, histogram, startMs);
+      else batch.pushHistogram(id, timestampMs, histogram, startMs, kind);
     }
     const changed = Uint32Array.from(rows, (_, i) => 2 * i + 1);
     return this.encoder.encode(batch, changed, rows.length, nowMs);
@@ -91,10 +93,10 @@ class Replay {
       rows.push({
         series: this.names[1000 - batch.seriesIds[i]!]!,
         timestampMs: batch.timestampsMs[i]!,
-        value: batch.kinds[i] === SAMPLE_HISTOGRAM ? 0 : batch.values[i]!,
+        value: holdsHistogram(batch.kinds[i]!) ? 0 : batch.values[i]!,
         kind: batch.kinds[i]!,
         ...(HAVE_STARTS.includes(batch.kinds[i]!) && { startMs: batch.startsMs[i]! }),
-        ...(batch.kinds[i] === SAMPLE_HISTOGRAM && { histogram: batch.histograms[batch.values[i]!]! }),
+        ...(holdsHistogram(batch.kinds[i]!) && { histogram: batch.histograms[batch.values[i]!]! }),
       });
     }
     this.records.push([nowMs, rows]);
@@ -185,7 +187,7 @@ const HISTOGRAM_ROW: fc.Arbitrary<Row> = fc.record(
     series: SERIES,
     timestampMs: TIMESTAMP,
     value: fc.constant(0),
-    kind: fc.constant(SAMPLE_HISTOGRAM),
+    kind: fc.constantFrom(SAMPLE_HISTOGRAM, SAMPLE_HISTOGRAM_DELTA),
     startMs: TIMESTAMP,
     histogram: ROW_HISTOGRAM,
   },
@@ -279,14 +281,14 @@ describe('a journal record', () => {
     const zeroThreshold = new Array(8).fill(0);
     refuses([...one.slice(0, -1)], 'it ends too early');
     refuses([...one], 'it ends too early');
-    refuses([...one, 16], 'a histogram begins with 16');
+    refuses([...one, 32], 'a histogram begins with 32');
     refuses([...one, 1], 'series 0 has no histogram to build on');
     refuses([...one, 0, 6, ...zeroThreshold.slice(1)], 'it ends too early');
     refuses([...one, 0, 6, ...zeroThreshold, 0, 9, 0, 0, 0], 'it ends too early');
     refuses([...one, 0, 6, ...zeroThreshold, ...big, 0, 0, 0], 'it ends too early');
-    refuses([...one, 2, 6, ...zeroThreshold, 0, 0, 0, 1, 2, 3], 'it ends too early');
+    refuses([...one, 4, 6, ...zeroThreshold, 0, 0, 0, 1, 2, 3], 'it ends too early');
     const read = new Replay();
-    new RecordDecoder().decode(forged(...one, 4, 6, ...zeroThreshold, 0, 1, 3, 0, 9, 2, 7), 3, read);
+    new RecordDecoder().decode(forged(...one, 8, 6, ...zeroThreshold, 0, 1, 3, 0, 9, 2, 7), 3, read);
     expect(read.records[0]![1][0]!.histogram).toEqual({
       ...HISTOGRAM,
       count: 9,
