@@ -1,3 +1,5 @@
+import type { RemoteWriteProtocol } from '../src/ingest/content-type.ts';
+import { encodeRequest2 } from '../src/ingest/remote-write-2-schema.ts';
 import { compress, encodeWriteRequest, type WireSeries } from '../src/ingest/remote-write-schema.ts';
 
 /**
@@ -16,6 +18,7 @@ export interface CorpusOptions {
   readonly roundSeconds?: number;
   readonly seed?: number;
   readonly startMs?: number;
+  readonly protocol?: RemoteWriteProtocol;
 }
 
 export interface Corpus {
@@ -130,6 +133,7 @@ export function corpus(options: CorpusOptions): Corpus {
     roundSeconds = 15,
     seed = 1,
     startMs = 1_767_225_600_000,
+    protocol = 'rw1',
   } = options;
   const next = random(seed);
   const targets: Target[] = [];
@@ -148,7 +152,7 @@ export function corpus(options: CorpusOptions): Corpus {
     const bodies: Uint8Array[] = [];
     let pending: WireSeries[] = [];
     const flush = () => {
-      const raw = encodeWriteRequest(pending);
+      const raw = protocol === 'rw1' ? encodeWriteRequest(pending) : encodeRequest2(pending);
       const body = compress(raw);
       rawBytes += raw.length;
       compressedBytes += body.length;

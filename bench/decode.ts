@@ -1,3 +1,4 @@
+import type { RemoteWriteProtocol } from '../src/ingest/content-type.ts';
 import { RemoteWriteReceiver } from '../src/ingest/receive.ts';
 import { SnappyDecoder } from '../src/ingest/snappy.ts';
 import { corpus } from './corpus.ts';
@@ -8,8 +9,14 @@ import { TableResolver } from './table-resolver.ts';
 
 const options = benchOptions();
 
-function decodeBenches(name: string, series: number, rounds: number, repetitions: number): Bench[] {
-  const bodies = corpus({ series, rounds }).rounds.flat();
+function decodeBenches(
+  name: string,
+  protocol: RemoteWriteProtocol,
+  series: number,
+  rounds: number,
+  repetitions: number,
+): Bench[] {
+  const bodies = corpus({ series, rounds, protocol }).rounds.flat();
   const unitsPerRun = series * rounds;
   const receiver = new RemoteWriteReceiver(new TableResolver());
   const snappy = new SnappyDecoder(64 * 1024 * 1024);
@@ -37,12 +44,12 @@ function decodeBenches(name: string, series: number, rounds: number, repetitions
       unitsPerRun,
       repetitions,
       run: () => {
-        for (const body of bodies) receiver.read(body);
+        for (const body of bodies) receiver.read(body, protocol);
       },
       hash: () => {
         const hash = new Hash();
         for (const body of bodies) {
-          const { batch } = receiver.read(body);
+          const { batch } = receiver.read(body, protocol);
           for (let row = 0; row < batch.length; row++) {
             hash.word(batch.seriesIds[row]!);
             hash.double(batch.timestampsMs[row]!);
@@ -56,8 +63,8 @@ function decodeBenches(name: string, series: number, rounds: number, repetitions
 }
 
 /** First sight: every body goes to a receiver that has met nothing. */
-function firstSightBench(name: string, series: number, repetitions: number): Bench {
-  const bodies = corpus({ series, rounds: 1 }).rounds.flat();
+function firstSightBench(name: string, protocol: RemoteWriteProtocol, series: number, repetitions: number): Bench {
+  const bodies = corpus({ series, rounds: 1, protocol }).rounds.flat();
   return {
     name: `${name} first sight`,
     unit: 'series',
@@ -65,16 +72,24 @@ function firstSightBench(name: string, series: number, repetitions: number): Ben
     repetitions,
     run: () => {
       const receiver = new RemoteWriteReceiver(new TableResolver());
-      for (const body of bodies) receiver.read(body);
+      for (const body of bodies) receiver.read(body, protocol);
     },
   };
 }
 
 const benches = options.smoke
-  ? [...decodeBenches('2k series', 2_000, 2, 3), firstSightBench('2k series', 2_000, 3)]
+  ? [
+      ...decodeBenches('2k series', 'rw1', 2_000, 2, 3),
+      firstSightBench('2k series', 'rw1', 2_000, 3),
+      ...decodeBenches('2k series, 2.0', 'rw2', 2_000, 2, 3),
+      firstSightBench('2k series, 2.0', 'rw2', 2_000, 3),
+    ]
   : [
-      ...decodeBenches('20k series', 20_000, 8, 15),
-      ...decodeBenches('200k series', 200_000, 3, 7),
-      firstSightBench('20k series', 20_000, 7),
+      ...decodeBenches('20k series', 'rw1', 20_000, 8, 15),
+      ...decodeBenches('20k series, 2.0', 'rw2', 20_000, 8, 15),
+      ...decodeBenches('200k series', 'rw1', 200_000, 3, 7),
+      ...decodeBenches('200k series, 2.0', 'rw2', 200_000, 3, 7),
+      firstSightBench('20k series', 'rw1', 20_000, 7),
+      firstSightBench('20k series, 2.0', 'rw2', 20_000, 7),
     ];
-report('decode: remote write 1.0', measure(benches), options);
+report('decode: remote write 1.0 and 2.0', measure(benches), options);

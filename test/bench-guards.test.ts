@@ -17,9 +17,10 @@ async function bench(name: string, ...flags: string[]): Promise<Record<string, u
 }
 
 test('a sample of a known series leaves at most one byte on the JavaScript heap', async () => {
-  const { bytesPerSample, checkBytes } = await bench('allocation', '--expose-gc');
+  const { bytesPerSample, bytesPerSample2, checkBytes } = await bench('allocation', '--expose-gc');
   expect(checkBytes).toBeGreaterThan(8_000);
   expect(bytesPerSample).toBeLessThanOrEqual(1);
+  expect(bytesPerSample2).toBeLessThanOrEqual(1);
 });
 
 test('the decode bench runs and computes what it always computed', async () => {
@@ -28,5 +29,9 @@ test('the decode bench runs and computes what it always computed', async () => {
     ['2k series snappy alone', '99c547a2'],
     ['2k series snappy and walk', 'e617bbcc'],
     ['2k series first sight', null],
+    ['2k series, 2.0 snappy alone', 'b287bc12'],
+    // The rows are those of 1.0.
+    ['2k series, 2.0 snappy and walk', 'e617bbcc'],
+    ['2k series, 2.0 first sight', null],
   ]);
 });

@@ -7,6 +7,7 @@ import { Intake } from '../../src/api/intake.ts';
 import { WriteEndpoint } from '../../src/api/write.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { RemoteWriteReceiver } from '../../src/ingest/receive.ts';
+import { encodeRequest2 } from '../../src/ingest/remote-write-2-schema.ts';
 import { compress, encodeWriteRequest } from '../../src/ingest/remote-write-schema.ts';
 import { CommitError } from '../../src/store/errors.ts';
 import { Journal } from '../../src/store/recovery.ts';
@@ -53,7 +54,7 @@ beforeEach(async () => {
     receiver: new RemoteWriteReceiver(engine),
     intake,
     bodyBytesMax: 1_000_000,
-    counters,
+    counters: { rw1: counters, rw2: counters },
     http: new HttpCounters(),
     logger,
     clock,
@@ -99,6 +100,23 @@ test('what could not be committed is not acknowledged, and a retry is when the d
   expect(await write({ 200: 1 })).toEqual([204, '', null]);
   expect(disk.records).toBe(1);
   expect(counters.ignored.duplicate).toBe(2);
+});
+
+test('a sender of remote write 2.0 is told that nothing was written, until it is committed', async () => {
+  const write2 = async () => {
+    const { port } = server.address() as AddressInfo;
+    const headers = { 'content-type': 'application/x-protobuf;proto=io.prometheus.write.v2.Request' };
+    const body = compress(encodeRequest2(scrape(MIDNIGHT_MS, { 200: 1 })));
+    const response = await fetch(`http://127.0.0.1:${port}/api/v1/write`, { method: 'POST', headers, body });
+    const what = ['samples', 'histograms', 'exemplars'];
+    return [response.status, ...what.map((each) => response.headers.get(`x-prometheus-remote-write-${each}-written`))];
+  };
+  expect(await write2()).toEqual([503, '0', '0', '0']);
+  intake.serve(journal);
+  disk.isFull = true;
+  expect(await write2()).toEqual([503, '0', '0', '0']);
+  disk.isFull = false;
+  expect(await write2()).toEqual([204, '1', '0', '0']);
 });
 
 test('when too much waits for the disk, nothing more is applied', async () => {

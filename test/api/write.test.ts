@@ -114,11 +114,10 @@ test('another content type or encoding is refused with what to send instead', as
     refused(
       server.post(body({ 200: 1 }), { 'content-type': value }),
       415,
-      `unsupported_media_type: the content type ${value} is not read here: send application/x-protobuf, remote write 1.0`,
+      `unsupported_media_type: the content type ${value} is not read here: send application/x-protobuf, remote write 1.0 or 2.0`,
     );
   await type('application/json');
-  await type('application/x-protobuf;proto=io.prometheus.write.v2.Request');
-  await type('application/x-protobuf; proto=io.prometheus.write.v2.Request');
+  await type('application/x-protobuf;proto=io.prometheus.write.v3.Request');
   await refused(
     server.post(body({ 200: 1 }), { 'content-encoding': 'gzip' }),
     415,
