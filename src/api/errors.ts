@@ -90,6 +90,27 @@ export const ERRORS = {
     message: 'the content encoding {got} is not read here: send snappy (block format)',
     remedy: 'Compress the body with snappy in its block format, as remote write demands.',
   },
+  unsupported_otlp_type: {
+    status: 415,
+    message: 'the content type {got} is not read here: send application/x-protobuf or application/json, OTLP metrics',
+    remedy:
+      'Set the protocol of the exporter to `http/protobuf` or `http/json`; gRPC has a port of its own (`otlp.grpc`).',
+  },
+  unsupported_otlp_encoding: {
+    status: 415,
+    message: 'the content encoding {got} is not read here: send gzip, or no compression',
+    remedy: 'Set the compression of the exporter to `gzip` or `none`.',
+  },
+  malformed_gzip: {
+    status: 400,
+    message: '{detail}',
+    remedy: 'The body is not gzip, or was damaged on its way: look for a proxy that rewrites bodies.',
+  },
+  malformed_json: {
+    status: 400,
+    message: '{detail}',
+    remedy: "The body is not OTLP's JSON: look at what the sender is configured to send.",
+  },
   empty_body: {
     status: 400,
     message: 'the body is empty; a write request without series is the single byte 00',

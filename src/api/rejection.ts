@@ -17,8 +17,7 @@ export const REJECTION_REASONS = {
     'The server knows as many series as it may: send fewer (`slipstream relabel`) or raise `limits.series`.',
   ha_limit:
     'The series is of an HA pair beyond 100 clusters or 16 replicas of one: look at the labels that `ha` in the server file names.',
-  invalid_histogram:
-    'A native histogram contradicts itself, or has more buckets than `limits.histogram_buckets` allows.',
+  invalid_histogram: 'A histogram contradicts itself, or has more buckets than `limits.histogram_buckets` allows.',
   missing_time: 'An OTLP data point has no time.',
   missing_value: 'An OTLP data point of a gauge or a sum has no value.',
   unspecified_temporality: 'An OTLP sum or histogram says neither that it is cumulative nor that it is a delta.',

@@ -195,7 +195,7 @@ export class Engine {
       const tMs = timestampsMs[row]!;
       if (!(tMs <= latestMs)) {
         outcome.tooNew++;
-        if (kinds[row] === SAMPLE_HISTOGRAM) outcome.tooNewHistograms++;
+        outcome.lose(row, 'too_new');
         continue;
       }
       let changes = false;
@@ -224,7 +224,7 @@ export class Engine {
         else if (value === lastValue[id]) outcome.duplicate++;
         else {
           outcome.conflict++;
-          outcome.lostRows.push(row);
+          outcome.lose(row, 'conflict');
         }
       } else {
         let increase = value - lastValue[id]!;
@@ -324,14 +324,14 @@ export class Engine {
       else if (tMs < previousMs) outcome.outOfOrder++;
       else outcome.conflict++;
       // What is late of a cumulative series has been told by now; what a delta tells is nowhere else.
-      if (!isDuplicate && (isDelta || tMs === previousMs)) outcome.lostRows.push(row);
+      if (!isDuplicate && (isDelta || tMs === previousMs)) outcome.lose(row, isDelta ? 'late_delta' : 'conflict');
       return false;
     }
     const previousStartMs = lastStartMs[id]!;
     if (isDelta && startMs !== 0 && startMs < previousMs) {
       // Part of what it tells has been counted already: two writers of one series.
       outcome.writerConflict++;
-      outcome.lostRows.push(row);
+      outcome.lose(row, 'late_delta');
       return false;
     }
     outcome.accepted++;

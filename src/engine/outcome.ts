@@ -1,3 +1,6 @@
+/** A declared delta is late when its series has told of a later time already, or of a part of its time. */
+export type LostReason = 'too_new' | 'conflict' | 'late_delta';
+
 /** What became of the samples of one batch. One object is reused for all of them. */
 export class IngestOutcome {
   /** Rows of the batch. */
@@ -29,11 +32,17 @@ export class IngestOutcome {
   newborn = 0;
   /** First samples that counted nothing. */
   openingBalance = 0;
-  /** Rows whose sender had better know that they were not applied: conflicts, and deltas that are late or overlap. */
+  /** Rows whose sender had better know that they were not applied, in their order, and why. */
   readonly lostRows: number[] = [];
+  readonly lostReasons: LostReason[] = [];
   /** Rows that changed something and therefore belong in the journal. */
   changedRows = new Uint32Array(4096);
   changedCount = 0;
+
+  lose(row: number, reason: LostReason): void {
+    this.lostRows.push(row);
+    this.lostReasons.push(reason);
+  }
 
   begin(samples: number): void {
     this.samples = samples;
@@ -52,6 +61,7 @@ export class IngestOutcome {
     this.newborn = 0;
     this.openingBalance = 0;
     this.lostRows.length = 0;
+    this.lostReasons.length = 0;
     this.changedCount = 0;
     if (this.changedRows.length < samples) this.changedRows = new Uint32Array(2 * samples);
   }

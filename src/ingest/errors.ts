@@ -4,6 +4,7 @@ export type IngestErrorCode =
   | 'decoded_too_large'
   | 'malformed_snappy'
   | 'malformed_protobuf'
+  | 'malformed_json'
   | 'too_many_series'
   | 'too_many_samples'
   | 'too_many_symbols'

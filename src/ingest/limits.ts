@@ -2,6 +2,8 @@
 export interface IngestLimits {
   readonly bodyBytesMax: number;
   readonly decodedBytesMax: number;
+  /** Of a JSON body, which takes ten times as long to read. */
+  readonly jsonBytesMax: number;
   readonly seriesPerRequestMax: number;
   readonly samplesPerRequestMax: number;
   readonly symbolsPerRequestMax: number;
@@ -14,6 +16,7 @@ export interface IngestLimits {
 export const INGEST_LIMITS: IngestLimits = {
   bodyBytesMax: 32 * 1024 * 1024,
   decodedBytesMax: 64 * 1024 * 1024,
+  jsonBytesMax: 16 * 1024 * 1024,
   seriesPerRequestMax: 100_000,
   // A sample can be two bytes, so that 64 MiB could be 32 million rows.
   samplesPerRequestMax: 1_000_000,

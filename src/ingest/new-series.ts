@@ -19,8 +19,11 @@ export interface SeriesResolver {
     /** The id of a replica of an HA pair, from 1 on; -1 when there are too many of them or of clusters. */
     senderOf(cluster: string, replica: string): number;
   };
-  /** The id of the series with these labels, which is added to the table when it is new; -1 when that is full. */
-  register(labels: LabelSet, canonicalBytes: Uint8Array): number;
+  /**
+   * The id of the series with these labels, which is added to the table when it is new; -1 when that is full. `originals` are
+   * names by which it can be selected beside those of its labels.
+   */
+  register(labels: LabelSet, canonicalBytes: Uint8Array, originals?: LabelSet | null): number;
   /** Whether an SLO reads the native histograms of a series. */
   wantsHistograms(seriesId: number): boolean;
 }
@@ -200,7 +203,7 @@ function without({ names, values }: LabelSet, name: string): LabelSet {
 }
 
 /** The text, or null when it is not UTF-8 or holds a NUL. Nothing is ever replaced: that would merge different series. */
-function strictText(bytes: Uint8Array, start: number, end: number): string | null {
+export function strictText(bytes: Uint8Array, start: number, end: number): string | null {
   let all = 0;
   for (let i = start; i < end; i++) {
     const byte = bytes[i]!;

@@ -9,7 +9,11 @@ export type RejectionReason =
   | 'label_limit'
   | 'series_limit'
   | 'ha_limit'
-  | 'invalid_histogram';
+  | 'invalid_histogram'
+  | 'missing_time'
+  | 'missing_value'
+  | 'unspecified_temporality'
+  | 'delta_of_gauge';
 
 const EXAMPLES_MAX = 5;
 const EXAMPLE_CHARACTERS_MAX = 200;
@@ -31,6 +35,10 @@ export class Rejections {
       series_limit: 0,
       ha_limit: 0,
       invalid_histogram: 0,
+      missing_time: 0,
+      missing_value: 0,
+      unspecified_temporality: 0,
+      delta_of_gauge: 0,
     };
     this.examples = [];
   }
