@@ -115,7 +115,8 @@ export class RemoteWrite1 {
     this.#sender = 0;
     this.#senderRow = 0;
     this.#unknownCount = 0;
-    this.#unknownHistograms.clear();
+    // Clearing an empty map allocates.
+    if (this.#unknownHistograms.size > 0) this.#unknownHistograms.clear();
     this.#unknownHistogramCount = 0;
     this.#gatheredLength = 0;
     // The engine may have been replaced since, with a smaller table.
@@ -508,7 +509,7 @@ export class RemoteWrite1 {
   /** A giant request must not hold its memory for ever. */
   #trim(): void {
     this.#unknownCount = 0;
-    this.#unknownHistograms.clear();
+    if (this.#unknownHistograms.size > 0) this.#unknownHistograms.clear();
     if (this.#unknownStart.length > UNKNOWN_KEPT_MAX) this.#resizeUnknown(UNKNOWN_INITIAL);
     if (this.#gathered.length > GATHERED_KEPT_BYTES_MAX) this.#gathered = new Uint8Array(1024);
   }
