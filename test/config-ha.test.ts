@@ -23,5 +23,5 @@ test('anything else is a problem in words', () => {
   expect(read('ha: on\n')).toEqual(["must be off, got 'on'"]);
   expect(read('ha: false\n')).toEqual(['must be off, got false']);
   expect(read('ha: {failover: soon}\n')).toHaveLength(1);
-  expect(read('ha: {replica: a}\n')).toEqual(['unknown key; did you mean replica_label?']);
+  expect(read('ha: {replica: a}\n')).toEqual(['unknown key; there are cluster_label, replica_label, failover']);
 });
