@@ -32,7 +32,7 @@ export class Replicas {
     this.#failoverMs = failoverMs;
   }
 
-  /** The id of a replica of a cluster, from 1 on; -1 when there are too many of either. */
+  /** The id of a replica of a cluster, from 1 on; -1 when there are too many clusters. */
   senderOf(cluster: string, replica: string): number {
     let entry = this.#clusters.get(cluster);
     if (entry === undefined) {
@@ -42,9 +42,18 @@ export class Replicas {
     }
     const known = entry.senders.get(replica);
     if (known !== undefined) return known;
-    if (entry.senders.size >= SENDERS_PER_CLUSTER_MAX) return -1;
+    if (entry.senders.size >= SENDERS_PER_CLUSTER_MAX) this.#forgetOldest(entry);
     entry.senders.set(replica, this.#clusterOf.push(entry) - 1);
     return this.#clusterOf.length - 1;
+  }
+
+  /** Replicas may be named after pods, which come and go. An id that was given stays one of its cluster. */
+  #forgetOldest({ senders, elected }: Cluster): void {
+    for (const [replica, sender] of senders) {
+      if (sender === elected) continue;
+      senders.delete(replica);
+      return;
+    }
   }
 
   /** Takes the samples of replicas that are not elected out of the batch and returns how many they were. */

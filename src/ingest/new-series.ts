@@ -93,7 +93,7 @@ export class NewSeries {
       return this.#reject('duplicate_label', samples, `label ${JSON.stringify(repeated)} is repeated`);
     if (labelValue(labels, '__name__') === '') return this.#reject('missing_metric_name', samples, 'no metric name');
     const sender = this.#senderOf(labels);
-    if (sender === -1) return this.#reject('ha_limit', samples, 'more clusters or replicas than are told apart');
+    if (sender === -1) return this.#reject('ha_limit', samples, 'more clusters than are told apart');
     this.sender = sender;
     let canonicalBytes: Uint8Array | null = canonical ? bytes.slice(start, end) : null;
     if (sender !== 0) {

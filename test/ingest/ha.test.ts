@@ -191,21 +191,31 @@ test('in a request of both replicas the rows of one count, and so do those of a 
   expect(events(at(5))).toEqual({ good: 44, bad: 4, total: 48 });
 });
 
-test('series of clusters and replicas beyond the limits are rejected, and the others are not', () => {
+test('replicas that are named after pods come and go, and the elected one is never forgotten', () => {
+  const { write } = server();
+  write(T, ...scrape({ cluster: 'eu', replica: 'elected' }, T, { 200: 1 }));
+  for (let i = 0; i < 40; i++) {
+    const { rejected, haReplica } = write(T, ...scrape({ cluster: 'eu', replica: `pod-${i}` }, T, { 200: 1 }));
+    expect([rejected.ha_limit, haReplica]).toEqual([0, 1]);
+  }
+  expect(
+    write(T + SCRAPE_MS, ...scrape({ cluster: 'eu', replica: 'elected' }, T + SCRAPE_MS, { 200: 2 })).haReplica,
+  ).toBe(0);
+});
+
+test('series of more clusters than are told apart are rejected, and the others are not', () => {
   const { write, engine } = server();
-  for (let i = 0; i < 16; i++) write(T, ...scrape({ cluster: 'eu', replica: `r${i}` }, T, { 200: 1 }));
+  for (let i = 0; i < 100; i++) write(T, ...scrape({ cluster: `c${i}`, replica: 'a' }, T, { 200: 1 }));
   const size = engine.table.size;
-  const seventeenth = scrape({ cluster: 'eu', replica: 'r16' }, T, { 200: 1, 500: 1 });
+  const beyond = scrape({ cluster: 'c100', replica: 'a' }, T, { 200: 1, 500: 1 });
   for (let i = 0; i < 2; i++) {
-    const { rejected, samples, read } = write(T, ...seventeenth, ...scrape({}, T, { 200: 1 }));
+    const { rejected, samples, read } = write(T, ...beyond, ...scrape({}, T, { 200: 1 }));
     expect([rejected.ha_limit, samples]).toEqual([2, 1]);
     expect(read.rejections.examples[0]).toBe(
-      'more clusters or replicas than are told apart: ' +
-        'requests{__replica__="r16", cluster="eu", code="200", instance="i", job="api"}',
+      'more clusters than are told apart: ' +
+        'requests{__replica__="a", cluster="c100", code="200", instance="i", job="api"}',
     );
   }
   expect(engine.table.size).toBe(size + 1);
-  for (let i = 1; i < 100; i++) write(T, ...scrape({ cluster: `c${i}`, replica: 'a' }, T, { 200: 1 }));
-  expect(write(T, ...scrape({ cluster: 'c100', replica: 'a' }, T, { 200: 1 })).rejected.ha_limit).toBe(1);
   expect(write(T, ...scrape({ cluster: 'c99', replica: 'a' }, T, { 200: 1 })).rejected.ha_limit).toBe(0);
 });
