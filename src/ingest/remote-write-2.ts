@@ -277,7 +277,9 @@ export class RemoteWrite2 {
     const { seriesCount } = this;
     const batch = this.#batch;
     const numberOf = this.#numberOf;
-    const symbolCount = Math.min(this.#symbolCount, SYMBOLS_OF_THREE_BYTES);
+    const lastSymbol = Math.min(this.#symbolCount, SYMBOLS_OF_THREE_BYTES) - 1;
+    // The column's length is a power of two.
+    const mask = numberOf.length - 1;
     const seriesStart = this.#seriesStart;
     const seriesEnd = this.#seriesEnd;
     let { seriesIds, timestampsMs, values, kinds, startsMs } = batch;
@@ -297,17 +299,24 @@ export class RemoteWrite2 {
         const refsEnd = at + bytes[start + 1]!;
         let word = formStart[tuple]! >> 2;
         const wordsEnd = word + (formLength[tuple]! >> 2);
-        if (refsEnd <= end) field = refsEnd;
-        while (field !== -1 && at < refsEnd) {
-          let ref = bytes[at++]!;
-          // What is cut off, or longer than three bytes, is beyond every symbol: the cursor reads it again.
-          if (ref >= 0x80) {
-            ref = at < refsEnd ? (ref & 0x7f) | (bytes[at++]! << 7) : symbolCount;
-            if (ref >= 0x4000) ref = at < refsEnd ? (ref & 0x3fff) | (bytes[at++]! << 14) : symbolCount;
+        let differing = 0;
+        let last = lastSymbol;
+        if (refsEnd <= end) {
+          while (at < refsEnd && word < wordsEnd) {
+            let ref = bytes[at++]!;
+            // What is cut off takes `at` beyond `refsEnd`; what is longer than three bytes is beyond every symbol.
+            if (ref >= 0x80) {
+              ref = (ref & 0x7f) | (bytes[at++]! << 7);
+              if (ref >= 0x4000) ref = (ref & 0x3fff) | (bytes[at++]! << 14);
+            }
+            // Negative from the first reference on that is beyond every symbol.
+            last |= lastSymbol - ref;
+            differing |= numberOf[ref & mask]! ^ arenaWords[word++]!;
           }
-          if (word === wordsEnd || ref >= symbolCount || numberOf[ref] !== arenaWords[word++]) field = -1;
+          if (at === refsEnd && word === wordsEnd && last >= 0) {
+            if (differing === 0 || this.#isTuple(bytes, start + 2, refsEnd, tuple)) field = refsEnd;
+          }
         }
-        if (word !== wordsEnd) field = -1;
       }
       let rowEnd = row;
       while (field !== -1 && field < end) {
@@ -381,6 +390,22 @@ export class RemoteWrite2 {
     batch.length = row;
     this.#previousTuple = previous;
     this.#labelBytes += labelBytes;
+  }
+
+  /** Whether references, which are well-formed and few, are those of a tuple, some of whose symbols were not looked up yet. */
+  #isTuple(bytes: Uint8Array, start: number, end: number, tuple: number): boolean {
+    const { tuples, symbols } = this.#known;
+    const cursor = this.#cursor;
+    cursor.reset(bytes, start, end);
+    for (let word = tuples.formStart[tuple]! >> 2; cursor.position < end; word++) {
+      cursor.varint();
+      const ref = cursor.lo;
+      const number = tuples.arenaWords[word]!;
+      if (this.#numberOf[ref] === number) continue;
+      if (!symbols.formEquals(number, bytes, this.#symbolStart[ref]!, this.#symbolEnd[ref]!)) return false;
+      this.#numberOf[ref] = number;
+    }
+    return true;
   }
 
   /** The rows from this one on come from another sender. */
