@@ -20,7 +20,13 @@ export interface Config {
   readonly snapshotIntervalMs: number;
   /** The window of SLOs whose format has none. */
   readonly slothPeriodMs: number;
-  readonly otlp: { readonly http: Address | null; readonly grpc: Address | null };
+  readonly otlp: {
+    /** Of a port of its own; null without one. */
+    readonly http: Address | null;
+    readonly grpc: Address | null;
+    /** Keys of resource attributes that become labels. */
+    readonly promoteResourceAttributes: readonly string[];
+  };
   /** Null when no replica is elected. */
   readonly ha: { readonly clusterLabel: string; readonly replicaLabel: string; readonly failoverMs: number } | null;
   readonly log: { readonly level: LogLevel; readonly format: 'json' };
@@ -32,6 +38,7 @@ export interface Config {
 export interface Limits {
   readonly bodyBytesMax: number;
   readonly decodedBytesMax: number;
+  readonly jsonBytesMax: number;
   readonly seriesMax: number;
   readonly seriesPerRequestMax: number;
   readonly samplesPerRequestMax: number;
@@ -153,6 +160,7 @@ const MIB = 1024 * 1024;
 const DEFAULT_LIMITS: Limits = {
   bodyBytesMax: 32 * MIB,
   decodedBytesMax: 64 * MIB,
+  jsonBytesMax: 16 * MIB,
   seriesMax: 2_000_000,
   seriesPerRequestMax: 100_000,
   samplesPerRequestMax: 1_000_000,
@@ -194,7 +202,11 @@ export function readConfig(source: SourceFile | null, flags: ServeFlags, env: En
     staleAfterMs: durationMs('staleAfter', file.stale_after),
     snapshotIntervalMs: durationMs('snapshotInterval', file.snapshot_interval),
     slothPeriodMs: durationMs('slothPeriod', file.sloth_period),
-    otlp: { http: address(file.otlp?.http), grpc: address(file.otlp?.grpc) },
+    otlp: {
+      http: address(file.otlp?.http),
+      grpc: address(file.otlp?.grpc),
+      promoteResourceAttributes: file.otlp?.promote_resource_attributes ?? [],
+    },
     ha: readHa(file.ha ?? {}),
     log: {
       level: (text('logLevel') ?? file.log?.level ?? SERVE_FLAGS.logLevel.default) as LogLevel,
@@ -274,6 +286,7 @@ function readLimits(limits: NonNullable<ServerFile['limits']>): Limits {
   return {
     bodyBytesMax: bytes(limits.body_bytes, DEFAULT_LIMITS.bodyBytesMax),
     decodedBytesMax: bytes(limits.decoded_bytes, DEFAULT_LIMITS.decodedBytesMax),
+    jsonBytesMax: bytes(limits.json_bytes, DEFAULT_LIMITS.jsonBytesMax),
     seriesMax: limits.series ?? DEFAULT_LIMITS.seriesMax,
     seriesPerRequestMax: limits.series_per_request ?? DEFAULT_LIMITS.seriesPerRequestMax,
     samplesPerRequestMax: limits.samples_per_request ?? DEFAULT_LIMITS.samplesPerRequestMax,

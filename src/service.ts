@@ -5,11 +5,15 @@ import type { Logger } from 'pino';
 import { createApp } from './api/app.ts';
 import { HttpCounters, ServiceCounters, WriteCounters } from './api/counters.ts';
 import { Intake } from './api/intake.ts';
+import { OtlpIntake } from './api/otlp.ts';
+import { OtlpHttpEndpoint } from './api/otlp-http.ts';
+import { OtlpServers } from './api/otlp-servers.ts';
 import { inSpan } from './api/tracing.ts';
 import { WriteEndpoint } from './api/write.ts';
 import type { Config } from './config.ts';
 import { Engine } from './engine/engine.ts';
 import type { Slo } from './engine/slo.ts';
+import { OtlpReceiver } from './ingest/otlp-receive.ts';
 import { RemoteWriteReceiver } from './ingest/receive.ts';
 import { Journal, recover } from './store/recovery.ts';
 import { Store } from './store/store.ts';
@@ -33,6 +37,8 @@ export interface ServiceOptions {
 export interface Service {
   /** Of the server, without a path; a wildcard address is given as the loopback one. */
   readonly url: string;
+  /** The ports of OTLP, for whoever let the system choose them. */
+  readonly otlp: Pick<OtlpServers, 'httpPort' | 'grpcPort'>;
   readonly engine: Engine;
   /** Saves the state now; a failure is logged and counted. */
   snapshot(): Promise<void>;
@@ -44,28 +50,42 @@ export async function startService({ config, slos, logger, clock, version }: Ser
   const { limits } = config;
   const startedMs = clock();
   const store = Store.open(config.dataDir);
+  const seed = randomBytes(4).readUInt32LE();
   const engine = new Engine(slos, {
     settleMs: config.settleMs,
     staleAfterMs: config.staleAfterMs,
     ...(config.ha !== null && { failoverMs: config.ha.failoverMs }),
     seriesMax: limits.seriesMax,
-    seed: randomBytes(4).readUInt32LE(),
+    seed,
   });
   const http = new HttpCounters();
   const write1 = new WriteCounters();
   const write2 = new WriteCounters({ rejectsConflicts: true });
-  const counters = { write: { remote_write_1: write1, remote_write_2: write2 }, http, service: new ServiceCounters() };
+  const otlpWrites = new WriteCounters({ rejectsConflicts: true });
+  const writes = { remote_write_1: write1, remote_write_2: write2, otlp: otlpWrites };
+  const counters = { write: writes, http, service: new ServiceCounters() };
   const receiver = new RemoteWriteReceiver(engine, limits, config.ha);
   const { bodyBytesMax, journalQueueBytesMax } = limits;
   const intake = new Intake({ engine, store, journalQueueBytesMax, logger, clock });
   const writing = { engine, intake, counters: { rw1: write1, rw2: write2 }, http, logger, clock };
   const write = new WriteEndpoint({ ...writing, receiver, bodyBytesMax });
+  const { promoteResourceAttributes: promoted } = config.otlp;
+  const otlp = new OtlpIntake({
+    engine,
+    intake,
+    receiver: new OtlpReceiver({ resolver: engine, limits, promoted, streamsMax: limits.seriesMax, seed }),
+    counters: otlpWrites,
+  });
+  const { decodedBytesMax, jsonBytesMax } = limits;
+  const bytesMax = { protobuf: decodedBytesMax, json: jsonBytesMax };
+  const otlpHttp = new OtlpHttpEndpoint({ otlp, intake, bytesMax, http, logger, clock });
+  const otlpServers = new OtlpServers();
   const metrics = { version, startedMs, engine, store, clock, ...counters };
   const app = createApp({
     engine,
     history: store.history,
     intake,
-    endpoints: [write],
+    endpoints: [write, otlpHttp],
     metrics,
     connectionsMax: limits.connectionsMax,
     logger,
@@ -96,6 +116,12 @@ export async function startService({ config, slos, logger, clock, version }: Ser
   try {
     // Before recovery, so that a probe can tell a server that is recovering from one that is not there.
     await app.listen({ ...config.listen, listenTextResolver: (address) => `listening on ${address}` });
+    await otlpServers.start({
+      ...config.otlp,
+      endpoint: otlpHttp,
+      grpcOptions: { otlp, bytesMax: decodedBytesMax, http, logger, clock },
+      connectionsMax: limits.connectionsMax,
+    });
     const started = performance.now();
     const recovered = recover(store, engine, clock());
     counters.service.recoverySeconds = (performance.now() - started) / 1000;
@@ -105,7 +131,7 @@ export async function startService({ config, slos, logger, clock, version }: Ser
     if (!recovered.snapshotIsCurrent) await snapshot();
     intake.serve(journal);
   } catch (error) {
-    await app.close();
+    await Promise.all([app.close(), otlpServers.drain()]);
     store.close();
     throw error;
   }
@@ -130,12 +156,13 @@ export async function startService({ config, slos, logger, clock, version }: Ser
   const close = async (): Promise<void> => {
     for (const timer of timers) clearInterval(timer);
     intake.drain();
-    const drained = app.close();
+    const drained = Promise.all([app.close(), otlpServers.drain()]);
     const late = new AbortController();
     const timeout = sleep(DRAIN_MS, 'late', { signal: late.signal, ref: false }).catch(() => 'drained');
     if ((await Promise.race([drained, timeout])) === 'late') {
       logger.warn(`requests were still open after ${DRAIN_MS / 1000} s and are cut off`);
       app.server.closeAllConnections();
+      otlpServers.cut();
       await drained;
     }
     late.abort();
@@ -151,6 +178,7 @@ export async function startService({ config, slos, logger, clock, version }: Ser
   let closed: Promise<void> | null = null;
   return {
     url: urlOf(app.server.address() as AddressInfo),
+    otlp: otlpServers,
     engine,
     snapshot,
     close: () => {

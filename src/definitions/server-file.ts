@@ -21,7 +21,15 @@ export const ServerSchema = mapping({
   stale_after: period,
   snapshot_interval: period,
   sloth_period: Type.Optional(text('rollingWindow')),
-  otlp: Type.Optional(mapping({ http: address, grpc: address })),
+  otlp: Type.Optional(
+    mapping({
+      http: address,
+      grpc: address,
+      promote_resource_attributes: Type.Optional(
+        Type.Array(Type.String({ minLength: 1, range: 'the key of a resource attribute' })),
+      ),
+    }),
+  ),
   ha: Type.Optional(
     either(
       'object',
@@ -38,6 +46,7 @@ export const ServerSchema = mapping({
     mapping({
       body_bytes: bytes,
       decoded_bytes: bytes,
+      json_bytes: bytes,
       series: count,
       series_per_request: count,
       samples_per_request: count,
