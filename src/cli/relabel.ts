@@ -58,6 +58,8 @@ function selectorsOf(sli: Sli): Wanted[] {
       return [{ selector: sli.selector, suffixes: AS_NAMED }];
     case 'throughput':
       return [{ selector: sli.counter, suffixes: AS_NAMED }];
+    case 'push':
+      return [];
   }
 }
 

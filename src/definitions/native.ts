@@ -68,8 +68,7 @@ export function readNative(document: DefinitionDocument): Found[] {
     const rules = new SloRules(checked, i);
     rules.check();
     if (!rules.usable()) continue;
-    const slo = readSlo(checked.value, checked.value.slos[i]!);
-    if (slo !== null) found.push({ slo, document, path: ['slos', i], keyed: false });
+    found.push({ slo: readSlo(checked.value, checked.value.slos[i]!), document, path: ['slos', i], keyed: false });
   }
   return found;
 }
@@ -98,10 +97,6 @@ class SloRules {
     this.#budgeting();
     this.#namedPolicy();
     this.#customPolicy();
-    // The engine counts what it derives from samples; it has no events of its own yet.
-    if (this.#clean('sli') && this.#slo.sli.push !== undefined) {
-      this.#keyError(['sli', 'push'], 'push SLIs are not supported by this version');
-    }
   }
 
   #budgeting(): void {
@@ -169,16 +164,10 @@ class SloRules {
     this.#broken = true;
     this.#file.document.error([...this.#path, ...path], message);
   }
-
-  #keyError(path: readonly (string | number)[], message: string): void {
-    this.#broken = true;
-    this.#file.document.keyError([...this.#path, ...path], message);
-  }
 }
 
-function readSlo(file: NativeFile, definition: SloDefinition): Slo | null {
+function readSlo(file: NativeFile, definition: SloDefinition): Slo {
   const sli = readSli(definition.sli);
-  if (sli === null) return null;
   const budgeting = definition.budgeting ?? DEFAULTS.budgeting;
   const sliced = isSliced(sli.kind) || budgeting !== 'occurrences';
   const slice = definition.slice === undefined ? DEFAULT_SLICE : parseDuration(definition.slice)!;

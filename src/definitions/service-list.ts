@@ -101,7 +101,7 @@ function readKey(checked: Checked<ServiceList>, service: string, key: string): S
   }
   const metrics = filledMetrics(checked, wanted.metric, service);
   if (metrics === null || FORMS.id(service) !== null) return null;
-  const slo = newSlo(service, wanted, readSli(wanted.sli(metrics))!);
+  const slo = newSlo(service, wanted, readSli(wanted.sli(metrics)));
   const impossible = impossibleAlerts(slo.alerts, slo.errorBudget);
   if (impossible !== null) document.warning(path, impossible);
   return slo;

@@ -57,8 +57,8 @@ export function isSliced(kind: string): boolean {
   return kind === 'freshness' || kind === 'throughput' || kind === 'threshold';
 }
 
-/** The SLI of a mapping that its schema has found good; null for one that the engine has no type for. */
-export function readSli(kinds: SliDefinition): Sli | null {
+/** The SLI of a mapping that its schema has found good. */
+export function readSli(kinds: SliDefinition): Sli {
   if (kinds.events !== undefined) {
     const { total, good, bad } = kinds.events;
     const given = good === undefined ? 'bad' : 'good';
@@ -93,7 +93,7 @@ export function readSli(kinds: SliDefinition): Sli | null {
     const { gauge, op, value } = kinds.threshold;
     return { kind: 'threshold', gauge: read(gauge), op, value, aggregate: kinds.threshold.aggregate ?? null };
   }
-  return null;
+  return { kind: 'push' };
 }
 
 function read(text: string): Selector {
@@ -133,6 +133,8 @@ export function nativeSli(sli: Sli): Record<string, object> {
       };
     case 'threshold':
       return { threshold: { gauge: sli.gauge.text, op: sli.op, value: sli.value, ...aggregated(sli.aggregate) } };
+    case 'push':
+      return { push: {} };
   }
 }
 

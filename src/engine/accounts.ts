@@ -3,6 +3,7 @@ import { type Group, Ledger, track } from './ledger.ts';
 import { RingBlocks } from './ring.ts';
 import type { Scope } from './scope.ts';
 import type { Slo } from './slo.ts';
+import { Timekeeper } from './timekeeper.ts';
 
 /**
  * Where increments are added up: an account a ledger, and a second one for the lower and upper counts of a latency SLO.
@@ -20,7 +21,7 @@ export class Accounts {
   readonly entries: LedgerEntry[] = [];
   readonly rings = new RingBlocks();
   readonly #slos: readonly Slo[];
-  readonly #scopes: readonly Scope[];
+  readonly #times: readonly Timekeeper[];
   readonly #byAccount: { ledger: Ledger; bounds: boolean }[] = [];
   readonly #bySlo: LedgerEntry[][];
   readonly #byGroup: Map<string, LedgerEntry>[];
@@ -30,7 +31,7 @@ export class Accounts {
   /** `scopes` are those of the SLOs, in their order. */
   constructor(slos: readonly Slo[], scopes: readonly Scope[]) {
     this.#slos = slos;
-    this.#scopes = scopes;
+    this.#times = scopes.map((scope) => new Timekeeper(scope));
     this.#bySlo = slos.map(() => []);
     this.#byGroup = slos.map(() => new Map());
     this.overflow = new Float64Array(slos.length);
@@ -40,8 +41,13 @@ export class Accounts {
     });
   }
 
+  /** The targets that an SLO could match. */
   scopeOf(slo: number): Scope {
-    return this.#scopes[slo]!;
+    return this.#times[slo]!.targets;
+  }
+
+  timeOf(slo: number): Timekeeper {
+    return this.#times[slo]!;
   }
 
   /** The ledgers of an SLO: one, or one a group in order of appearance. */
@@ -56,8 +62,16 @@ export class Accounts {
     return this.forGroup(slo, Object.fromEntries(groupBy.map((name) => [name, labelValue(labels, name)])));
   }
 
+  hasGroup(slo: number, group: Group): boolean {
+    return this.#byGroup[slo]!.has(this.#groupKey(slo, group));
+  }
+
+  #groupKey(slo: number, group: Group): string {
+    return JSON.stringify(this.#slos[slo]!.groupBy.map((name) => group[name] ?? ''));
+  }
+
   forGroup(slo: number, group: Group): LedgerEntry | null {
-    const key = JSON.stringify(this.#slos[slo]!.groupBy.map((name) => group[name] ?? ''));
+    const key = this.#groupKey(slo, group);
     const known = this.#byGroup[slo]!.get(key);
     if (known !== undefined) return known;
     if (this.#byGroup[slo]!.size >= this.#slos[slo]!.groupsMax) {
@@ -70,7 +84,7 @@ export class Accounts {
   }
 
   #open(slo: number, group: Group | null): LedgerEntry {
-    const ledger = new Ledger(this.#slos[slo]!, group, this.#scopes[slo]!, this.rings);
+    const ledger = new Ledger(this.#slos[slo]!, group, this.#times[slo]!, this.rings);
     const latency = this.#slos[slo]!.sli.kind === 'latency';
     const events = this.#account(slo, ledger, false);
     const entry = { slo, ledger, events, bounds: latency ? this.#account(slo, ledger, true) : -1 };

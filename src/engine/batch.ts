@@ -1,3 +1,4 @@
+import { MINUTE_MS } from './duration.ts';
 import type { NativeHistogram } from './native-histogram.ts';
 
 /**
@@ -6,6 +7,9 @@ import type { NativeHistogram } from './native-histogram.ts';
  * A batch is the transaction (validated as a whole, then applied), the unit of the benchmarks and of the journal.
  * The columns are reused from request to request; only the first `length` rows mean anything.
  */
+
+/** Samples further in the future than this are refused, as Prometheus does: accepting one would blind its series. */
+export const FUTURE_MAX_MS = 10 * MINUTE_MS;
 
 /** What a row holds beside its value. */
 export const SAMPLE_VALUE = 0;

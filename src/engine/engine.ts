@@ -1,6 +1,7 @@
 import { Accounts, type LedgerEntry } from './accounts.ts';
 import type { SampleBatch } from './batch.ts';
 import {
+  FUTURE_MAX_MS,
   holdsHistogram,
   SAMPLE_DELTA,
   SAMPLE_HISTOGRAM,
@@ -13,6 +14,7 @@ import { decodeSeries, type LabelSet, labelValue, readings, withOriginals } from
 import type { Group } from './ledger.ts';
 import { increaseOf, isCountable, type NativeHistogram, underThreshold } from './native-histogram.ts';
 import { IngestOutcome } from './outcome.ts';
+import { type PushedEvents, Pushes, type PushOutcome } from './pushes.ts';
 import { Replicas } from './replicas.ts';
 import { Scope, scopeOf } from './scope.ts';
 import { COUNTER, OTHER, SeriesColumns, UNMATCHED } from './series-columns.ts';
@@ -48,9 +50,6 @@ export const ENGINE_DEFAULTS: EngineOptions = {
   seed: 0,
 };
 
-/** Samples further in the future than this are refused, as Prometheus does: accepting one would blind its series. */
-const FUTURE_MAX_MS = 10 * MINUTE_MS;
-
 /** In `lastMs`: no value of the series was ever seen, but a stale marker was. Below every time, so that any sample is newer. */
 const EXISTED_BEFORE = Number.NEGATIVE_INFINITY;
 
@@ -67,12 +66,13 @@ export class Engine {
   readonly #scopes: Scope[] = [];
   readonly #scopeOf = new Map<string, Scope>();
   /** Those of SLOs that are judged slice by slice. */
-  readonly #slicedScopes: readonly Scope[];
+  readonly #slicedScopes: Scope[];
   readonly #accounts: Accounts;
   readonly #sloOf = new Map<string, number>();
   readonly #targets = new Targets();
   readonly #series = new SeriesColumns();
   readonly #wiring: Wiring;
+  readonly #pushes: Pushes;
   /** Last native histogram of each series that has one. */
   readonly #histograms = new Map<number, NativeHistogram>();
   readonly #outcome = new IngestOutcome();
@@ -95,6 +95,10 @@ export class Engine {
     );
     this.#slicedScopes = [...new Set(slos.filter(isSliced).map((slo) => this.#scopeFor(slo)))];
     this.#wiring = new Wiring(slos, this.#accounts, this.#series);
+    this.#pushes = new Pushes(slos, this.#accounts, this.#options, (scope) => {
+      this.#scopes.push(scope);
+      if (scope.nextSliceEndMs !== Number.POSITIVE_INFINITY) this.#slicedScopes.push(scope);
+    });
     slos.forEach((slo, i) => {
       this.#sloOf.set(slo.id, i);
     });
@@ -292,7 +296,31 @@ export class Engine {
     const upSinceMs = this.#targets.advance(target, tMs);
     // Coverage does not begin with what no window reaches, such as a timestamp of 1970.
     if (tMs <= nowMs - this.#longestWindowMs) return;
-    for (const scope of this.#targets.scopes[target]!) this.#scopes[scope]!.observe(upSinceMs, tMs, nowMs);
+    for (const i of this.#targets.scopes[target]!) {
+      const scope = this.#scopes[i]!;
+      if (!scope.hasReported) this.#pushes.settleAll(scope, nowMs);
+      scope.observe(upSinceMs, tMs, nowMs);
+    }
+  }
+
+  /**
+   * Applies events that come as such, all of which were found good before: the journal of an earlier run is taken as it is.
+   * What had settled of their SLOs is settled first.
+   */
+  push(events: readonly PushedEvents[], nowMs: number): PushOutcome {
+    return this.#pushes.apply(events, nowMs);
+  }
+
+  /** Whether an SLO has this group already. */
+  hasGroup(id: string, group: Group): boolean {
+    const slo = this.#sloOf.get(id);
+    return slo !== undefined && this.#accounts.hasGroup(slo, group);
+  }
+
+  /** How many more groups an SLO may have. */
+  groupsLeft(id: string): number {
+    const slo = this.#sloOf.get(id);
+    return slo === undefined ? 0 : this.slos[slo]!.groupsMax - this.#accounts.of(slo).length;
   }
 
   /**
@@ -614,6 +642,7 @@ export class Engine {
         fingerprint: sliFingerprint(slo),
         listeningSinceMs: this.#listeningSinceMs[i]!,
       })),
+      pushes: this.#pushes.save(),
     };
   }
 
@@ -643,6 +672,7 @@ export class Engine {
         const entry = ledger.group === null ? this.#accounts.of(i)[0] : this.#accounts.forGroup(i, ledger.group);
         entry?.ledger.load(ledger);
       }
+      this.#pushes.load(i, save);
     });
     return this.#restoreSeries(save);
   }
@@ -651,6 +681,8 @@ export class Engine {
   #listenAfterRestore(slo: number, nowMs: number): void {
     const sinceMs = Math.max(nowMs, this.#accounts.scopeOf(slo).newestMs + 1);
     this.#listeningSinceMs[slo] = sinceMs;
+    // What is pushed is never an opening balance.
+    if (this.slos[slo]!.sli.kind === 'push') return;
     for (const { ledger } of this.#accounts.of(slo)) ledger.listenSince(sinceMs);
   }
 

@@ -9,6 +9,7 @@ import { isSliced, Slices, type SlicesSave } from './slices.ts';
 import type { BurnRateAlert, Slo } from './slo.ts';
 import type { AlertState, AlertTransition, SloHealth, SloState, WindowState } from './state.ts';
 import { Tally, type TallySave, windowsOf } from './tally.ts';
+import type { Timekeeper } from './timekeeper.ts';
 import { BUDGET_EXHAUSTED, longestPeriodMs, nominalPeriodMs } from './windows.ts';
 
 /** The label values that make a group, by label name; null for an SLO without groups. */
@@ -21,7 +22,7 @@ export type Group = Readonly<Record<string, string>>;
 export class Ledger {
   readonly slo: Slo;
   readonly group: Group | null;
-  readonly scope: Scope;
+  readonly #time: Timekeeper;
   readonly #rings: RingBlocks;
   readonly #tally: Tally;
   readonly #pending = new PendingRows();
@@ -40,10 +41,10 @@ export class Ledger {
   #evaluatedMs = Number.NaN;
   #frozen = false;
 
-  constructor(slo: Slo, group: Group | null, scope: Scope, rings: RingBlocks) {
+  constructor(slo: Slo, group: Group | null, time: Timekeeper, rings: RingBlocks) {
     this.slo = slo;
     this.group = group;
-    this.scope = scope;
+    this.#time = time;
     this.#rings = rings;
     this.#tally = new Tally(slo, windowsOf(slo), rings);
     this.#alertRules = slo.alerts.burnRateAlerts.map((rule) => ({
@@ -57,8 +58,13 @@ export class Ledger {
     this.#periodMs = nominalPeriodMs(slo.window);
     this.#coverageSlotMs = slotMsFor(this.#periodMs);
     const sinceMs = group === null ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
-    this.#slices = isSliced(slo) ? new Slices(slo, scope, longestPeriodMs(slo.window), sinceMs) : null;
-    if (this.#slices !== null) scope.nextSliceEndMs = Number.NEGATIVE_INFINITY;
+    this.#slices = isSliced(slo) ? new Slices(slo, time, longestPeriodMs(slo.window), sinceMs) : null;
+    if (this.#slices !== null) time.awaitSlices();
+  }
+
+  /** What the SLO keeps time by at present. */
+  get scope(): Scope {
+    return this.#time.scope;
   }
 
   /** Nothing before `sinceMs` was observed for this SLO, although its targets had been heard. */
@@ -311,7 +317,9 @@ export class Ledger {
 /** Has a scope keep what the ledgers of an SLO will ask it, from before the first group of it appears. */
 export function track(slo: Slo, scope: Scope): void {
   scope.trackCoverage(slotMsFor(nominalPeriodMs(slo.window)), longestPeriodMs(slo.window));
-  if (isSliced(slo)) scope.trackReports(slo.slice!.ms, longestPeriodMs(slo.window));
+  if (!isSliced(slo)) return;
+  scope.trackReports(slo.slice!.ms, longestPeriodMs(slo.window));
+  scope.nextSliceEndMs = Number.NEGATIVE_INFINITY;
 }
 
 export interface LedgerSave {

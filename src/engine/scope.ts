@@ -44,6 +44,11 @@ export class Scope {
     this.#staleAfterMs = staleAfterMs;
   }
 
+  /** Whether some target was ever heard, within what a window reaches. */
+  get hasReported(): boolean {
+    return this.firstMs !== Number.POSITIVE_INFINITY;
+  }
+
   /** Whether some selector could match a series of this target. */
   includes(job: string, instance: string): boolean {
     return this.#alternatives.some((matchers) =>
@@ -248,6 +253,8 @@ function modulo(k: number, n: number): number {
 
 /** What an SLO's selectors say of `job` and `instance`, one entry a selector, and a text that is equal when they agree. */
 export function scopeOf(slo: Slo): { key: string; alternatives: Matcher[][] } {
+  // No series belongs to it, which is not the same as a selector that every target could match.
+  if (slo.sli.kind === 'push') return { key: 'no target', alternatives: [] };
   const byText = new Map<string, Matcher[]>();
   for (const selector of selectorsOf(slo)) {
     const matchers = selector.filter((matcher) => matcher.name === 'job' || matcher.name === 'instance');
@@ -272,5 +279,7 @@ function selectorsOf(slo: Slo): (readonly Matcher[])[] {
     case 'probe':
     case 'threshold':
       return [sli.gauge.matchers];
+    case 'push':
+      return [];
   }
 }

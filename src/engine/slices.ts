@@ -1,6 +1,6 @@
 import { type PendingRow, PendingRows } from './pending.ts';
-import type { Scope } from './scope.ts';
 import type { Aggregate, Slo } from './slo.ts';
+import type { Timekeeper } from './timekeeper.ts';
 
 /**
  * Time slices: each complete slice `(endMs - sliceMs, endMs]` is one event, good or bad. It is complete once the watermark
@@ -40,7 +40,7 @@ export class Slices {
   readonly judge: SliceJudge;
   readonly #sliceMs: number;
   readonly #emptyShare: number | null;
-  readonly #scope: Scope;
+  readonly #time: Timekeeper;
   readonly #longestWindowMs: number;
   /** Nothing was observed before: the SLO began to listen then, or its group appeared. */
   sinceMs: number;
@@ -48,11 +48,11 @@ export class Slices {
   nextEndMs = Number.NaN;
 
   /** With `sinceMs` at Infinity the first sample says since when there is something to observe. */
-  constructor(slo: Slo, scope: Scope, longestWindowMs: number, sinceMs: number) {
+  constructor(slo: Slo, time: Timekeeper, longestWindowMs: number, sinceMs: number) {
     if (slo.slice === null) throw new Error(`BUG: ${slo.id} has no slice`);
     this.#sliceMs = slo.slice.ms;
     this.#emptyShare = slo.emptySlice === 'ignore' ? null : slo.emptySlice === 'good' ? 1 : 0;
-    this.#scope = scope;
+    this.#time = time;
     this.#longestWindowMs = longestWindowMs;
     this.sinceMs = sinceMs;
     this.judge = judgeOf(slo);
@@ -72,8 +72,9 @@ export class Slices {
   /** Closes every slice that ends by the watermark. */
   settle(watermarkMs: number, add: (tMs: number, good: number, bad: number) => void): void {
     const sliceMs = this.#sliceMs;
+    const { scope } = this.#time;
     if (Number.isNaN(this.nextEndMs)) {
-      const beginMs = Math.max(this.#scope.firstMs, this.sinceMs);
+      const beginMs = Math.max(scope.firstMs, this.sinceMs);
       if (!Number.isFinite(beginMs)) return;
       // The first whole slice.
       this.#skipTo((Math.ceil(beginMs / sliceMs) + 1) * sliceMs);
@@ -83,7 +84,7 @@ export class Slices {
     if (this.nextEndMs < oldestMs) this.#skipTo(oldestMs);
     for (; this.nextEndMs <= watermarkMs; this.nextEndMs += sliceMs) {
       const share = this.judge.close(this.nextEndMs);
-      const reported = this.#scope.reportedWithin(sliceMs, this.nextEndMs);
+      const reported = scope.reportedWithin(sliceMs, this.nextEndMs);
       const good = reported && share !== null ? share : this.#emptyShare;
       if (good !== null) add(this.nextEndMs, good, 1 - good);
     }

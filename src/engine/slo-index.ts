@@ -91,6 +91,8 @@ function wanted(slo: Slo): { role: number; matchers: readonly Matcher[] }[] {
       return [{ role: GAUGE, matchers: sli.selector.matchers }];
     case 'throughput':
       return [{ role: RATE_COUNTER, matchers: sli.counter.matchers }];
+    case 'push':
+      return [];
   }
 }
 

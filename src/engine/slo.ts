@@ -68,7 +68,12 @@ export interface ThresholdSli {
   readonly aggregate: Aggregate | null;
 }
 
-export type Sli = EventsSli | LatencySli | ProbeSli | FreshnessSli | ThroughputSli | ThresholdSli;
+/** Events that are pushed, and nothing else. */
+export interface PushSli {
+  readonly kind: 'push';
+}
+
+export type Sli = EventsSli | LatencySli | ProbeSli | FreshnessSli | ThroughputSli | ThresholdSli | PushSli;
 
 /** A duration as the file writes it, beside its length. */
 export interface Duration {

@@ -1,14 +1,15 @@
 import type { LedgerSave } from './ledger.ts';
 import type { Bucket, NativeHistogram, ResetHint } from './native-histogram.ts';
 import type { PendingRow } from './pending.ts';
+import type { PushesSave } from './pushes.ts';
 import { Coverage, type ScopeSave } from './scope.ts';
 import type { AlertStateName } from './state.ts';
 import type { TallySave } from './tally.ts';
 import type { TargetSave } from './targets.ts';
 
 /**
- * The engine's state as bytes: magic, version, then each part in order. Only this version is read; the store says so in words
- * when it meets another.
+ * The engine's state as bytes: magic, version, then each part in order. Version 1 ends before what was pushed; of another one
+ * the store says in words that it cannot be read.
  */
 
 export interface EngineSave {
@@ -18,6 +19,7 @@ export interface EngineSave {
   scopes: ScopeSave[];
   ledgers: LedgerSave[];
   slos: { id: string; fingerprint: string; listeningSinceMs: number }[];
+  pushes: PushesSave[];
 }
 
 export interface SeriesSave {
@@ -30,7 +32,7 @@ export interface SeriesSave {
 }
 
 const MAGIC = 0x534c_5354;
-const VERSION = 1;
+const VERSION = 2;
 const RESET_HINTS: readonly ResetHint[] = ['unknown', 'yes', 'no', 'gauge'];
 const ALERT_STATES: readonly AlertStateName[] = ['inactive', 'pending', 'firing'];
 
@@ -117,6 +119,12 @@ export function writeSnapshot(save: EngineSave): Uint8Array {
     out.text(slo.fingerprint);
     out.f64(slo.listeningSinceMs);
   });
+  out.list(save.pushes, (pushes) => {
+    out.text(pushes.sloId);
+    out.f64(pushes.beganMs);
+    out.list(pushes.young, (id) => out.text(id));
+    out.list(pushes.old, (id) => out.text(id));
+  });
   return out.finish();
 }
 
@@ -150,7 +158,8 @@ export function readSnapshot(bytes: Uint8Array): EngineSave {
   const from = new Reader(bytes);
   if (from.u32() !== MAGIC) throw new Error('not a snapshot of the engine');
   const version = from.u32();
-  if (version !== VERSION) throw new Error(`snapshot version ${version}; this program reads version ${VERSION}`);
+  if (version !== VERSION && version !== 1)
+    throw new Error(`snapshot version ${version}; this program reads version ${VERSION}`);
   return {
     series: from.list(() => ({
       id: from.u32(),
@@ -203,7 +212,13 @@ export function readSnapshot(bytes: Uint8Array): EngineSave {
       alerts: from.list(() => ({ name: from.text(), state: ALERT_STATES[from.u32()]!, sinceMs: from.f64() })),
     })),
     slos: from.list(() => ({ id: from.text(), fingerprint: from.text(), listeningSinceMs: from.f64() })),
+    pushes: version === 1 ? [] : from.list(() => readPushes(from)),
   };
+}
+
+function readPushes(from: Reader): PushesSave {
+  const ids = (): string[] => from.list(() => from.text());
+  return { sloId: from.text(), beganMs: from.f64(), young: ids(), old: ids() };
 }
 
 function readTally(from: Reader): TallySave {

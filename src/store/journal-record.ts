@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { holdsHistogram, SAMPLE_DELTA, SAMPLE_STARTED, SampleBatch } from '../engine/batch.ts';
+import type { PushedEvents } from '../engine/pushes.ts';
 import {
   ByteReader,
   FormatError,
@@ -15,6 +16,7 @@ import {
   writeVarint,
 } from './record-columns.ts';
 import { HistogramDecoder, HistogramEncoder } from './record-histograms.ts';
+import { decodePushes, encodePushes } from './record-pushes.ts';
 
 /**
  * One journal record: what one request changed, in few bytes.
@@ -24,6 +26,7 @@ import { HistogramDecoder, HistogramEncoder } from './record-histograms.ts';
  * definitions:  count, then each: series id, length, canonical label bytes
  * rows:         count, then the columns: series ids, timestamps, kinds, values; of the rows whose kind has them, start
  *               timestamps and histograms (record-histograms.ts)
+ * pushed:       with their flag, events that were pushed (record-pushes.ts); then there are no definitions and no rows
  * ```
  *
  * A series id means something only within one run of the process, an *epoch*. The first record of an epoch carries a flag
@@ -38,7 +41,8 @@ import { HistogramDecoder, HistogramEncoder } from './record-histograms.ts';
 const VERSION = 2;
 const FLAG_EPOCH = 1;
 const FLAG_VALUES_FROM_ZERO = 2;
-const FLAGS_KNOWN = FLAG_EPOCH | FLAG_VALUES_FROM_ZERO;
+const FLAG_PUSHED = 4;
+const FLAGS_KNOWN = FLAG_EPOCH | FLAG_VALUES_FROM_ZERO | FLAG_PUSHED;
 
 const HEADER_BYTES = 14;
 /** Bounds what a record can make its reader allocate; far above what any request may hold. */
@@ -62,6 +66,7 @@ export interface ReplayTarget {
   registerCanonical(labelBytes: Uint8Array): number;
   /** The batch is reused for the next record. */
   ingest(batch: SampleBatch, nowMs: number): unknown;
+  push(events: readonly PushedEvents[], nowMs: number): unknown;
 }
 
 export class CorruptRecordError extends Error {
@@ -162,6 +167,17 @@ export class RecordEncoder {
       at += bytes.length;
     }
     return at;
+  }
+
+  /** The events of one request that were applied. */
+  encodePushes(events: readonly PushedEvents[], nowMs: number): Uint8Array {
+    const pushed = encodePushes(events);
+    this.#reserve(HEADER_BYTES, 2 + pushed.length);
+    let at = writeVarint(this.#bytes, HEADER_BYTES, 0);
+    at = writeVarint(this.#bytes, at, 0);
+    this.#bytes.set(pushed, at);
+    this.#flags |= FLAG_PUSHED;
+    return this.#finish(at + pushed.length, nowMs);
   }
 
   #finish(end: number, nowMs: number): Uint8Array {
@@ -301,25 +317,29 @@ export class RecordDecoder {
     }
     let applied: number;
     let rows: number;
+    let pushed: PushedEvents[] | null = null;
     try {
       const reader = new ByteReader(record, HEADER_BYTES);
       this.#readFlags(record[5]!);
       this.#readDefinitions(reader, target);
       rows = this.#readRows(reader);
+      if ((record[5]! & FLAG_PUSHED) !== 0) pushed = decodePushes(reader);
       if (reader.at !== record.length) throw new FormatError('bytes follow its end');
       applied = this.#mapRows();
     } catch (error) {
       if (error instanceof FormatError) throw new CorruptRecordError(seq, error.message);
       throw error;
     }
-    target.ingest(this.#batch, view.getFloat64(6, true));
-    return { applied, refused: rows - applied };
+    const nowMs = view.getFloat64(6, true);
+    if (pushed === null) target.ingest(this.#batch, nowMs);
+    else target.push(pushed, nowMs);
+    return { applied: applied + (pushed?.length ?? 0), refused: rows - applied };
   }
 
   #readFlags(flags: number): void {
     if ((flags & ~FLAGS_KNOWN) !== 0) throw new FormatError(`its flags are ${flags}`);
     if ((flags & FLAG_EPOCH) !== 0) this.#ids.fill(UNDEFINED);
-    if (flags === 0) return;
+    if ((flags & (FLAG_EPOCH | FLAG_VALUES_FROM_ZERO)) === 0) return;
     this.#previous.fill(0);
     this.#histograms.restart();
   }

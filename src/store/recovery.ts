@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { SampleBatch } from '../engine/batch.ts';
+import type { PushedEvents } from '../engine/pushes.ts';
 import type { Slo } from '../engine/slo.ts';
 import { StoreError } from './errors.ts';
 import type { HistorySource } from './history.ts';
@@ -94,6 +95,11 @@ export class Journal {
   record(batch: SampleBatch, { changedRows, changedCount }: ChangedRows, nowMs: number): void {
     if (changedCount === 0) return;
     this.#store.append(this.#encoder.encode(batch, changedRows, changedCount, nowMs));
+  }
+
+  /** Queues the pushed events that were applied, if any. */
+  recordPushes(events: readonly PushedEvents[], nowMs: number): void {
+    if (events.length > 0) this.#store.append(this.#encoder.encodePushes(events, nowMs));
   }
 
   /** Takes the engine's state now and resolves when it is saved and the records it contains are deleted. */

@@ -309,7 +309,7 @@ test('the fields of the other SLIs are checked too', () => {
   );
   f('threshold: {gauge: g, op: eq, value: 1}', "5:29: slos[0].sli.threshold.op: must be lt, lte, gt or gte, got 'eq'");
   f('threshold: {gauge: g, op: lt, value: many}', "5:40: slos[0].sli.threshold.value: must be a number, got 'many'");
-  f('push: {}', '5:3: slos[0].sli.push: push SLIs are not supported by this version');
+  f('push: {job: x}', '5:10: slos[0].sli.push.job: unknown key; there are ');
   f('', '4:33: slos[0].sli: must have exactly one of events, latency, probe, freshness, throughput, threshold or push');
 });
 

@@ -87,6 +87,10 @@ class Replay {
     return 1000 - this.names.indexOf(name);
   }
 
+  push(): never {
+    throw new Error('nothing was pushed');
+  }
+
   ingest(batch: SampleBatch, nowMs: number): void {
     const rows: Row[] = [];
     for (let i = 0; i < batch.length; i++) {
@@ -257,7 +261,7 @@ describe('a journal record', () => {
     const big = [0xff, 0xff, 0xff, 0xff, 0x0f];
     refuses([1, 1], 'it has only 6 bytes');
     refuses([1, ...header.slice(1), 0, 0], 'it has version 1, and this program reads version 2');
-    refuses([2, 4, ...header.slice(2), 0, 0], 'its flags are 4');
+    refuses([2, 8, ...header.slice(2), 0, 0], 'its flags are 8');
     refuses([...header], 'it ends too early');
     refuses([...header, 0x80], 'it ends too early');
     refuses([...header, 0, 0, 0], 'bytes follow its end');
