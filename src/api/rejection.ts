@@ -15,8 +15,7 @@ export const REJECTION_REASONS = {
   label_limit: 'The series has too many labels, or a label name or value is too long: see `limits` in the server file.',
   series_limit:
     'The server knows as many series as it may: send fewer (`slipstream relabel`) or raise `limits.series`.',
-  ha_limit:
-    'The series is of an HA pair beyond 100 clusters or 16 replicas of one: look at the labels that `ha` in the server file names.',
+  ha_limit: 'The series is of an HA pair beyond 100 clusters: look at the labels that `ha` in the server file names.',
   invalid_histogram: 'A histogram contradicts itself, or has more buckets than `limits.histogram_buckets` allows.',
   missing_time: 'An OTLP data point has no time.',
   missing_value: 'An OTLP data point of a gauge or a sum has no value.',

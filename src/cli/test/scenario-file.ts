@@ -231,7 +231,7 @@ class ScenarioReader {
     if (named === null || runs === null) return null;
     const { labels, sender } = senderOf(named);
     if (sender !== null && this.replicas.senderOf(sender.cluster, sender.replica) === -1) {
-      file.fail(name!, 'is of more HA clusters, or replicas of one, than are told apart');
+      file.fail(name!, 'is of more HA clusters than are told apart');
     }
     return { labels, runs, intervalMs, delayMs, startMs, delta, sender };
   }
