@@ -14,6 +14,7 @@ import type { Config } from './config.ts';
 import { Engine } from './engine/engine.ts';
 import type { Slo } from './engine/slo.ts';
 import { OtlpReceiver } from './ingest/otlp-receive.ts';
+import { EventReader } from './ingest/pushed-events.ts';
 import { RemoteWriteReceiver } from './ingest/receive.ts';
 import { Journal, recover } from './store/recovery.ts';
 import { Store } from './store/store.ts';
@@ -62,7 +63,8 @@ export async function startService({ config, slos, logger, clock, version }: Ser
   const write1 = new WriteCounters();
   const write2 = new WriteCounters({ rejectsConflicts: true });
   const otlpWrites = new WriteCounters({ rejectsConflicts: true });
-  const writes = { remote_write_1: write1, remote_write_2: write2, otlp: otlpWrites };
+  const pushes = new WriteCounters();
+  const writes = { remote_write_1: write1, remote_write_2: write2, otlp: otlpWrites, push: pushes };
   const counters = { write: writes, http, service: new ServiceCounters() };
   const receiver = new RemoteWriteReceiver(engine, limits, config.ha);
   const { bodyBytesMax, journalQueueBytesMax } = limits;
@@ -86,6 +88,7 @@ export async function startService({ config, slos, logger, clock, version }: Ser
     history: store.history,
     intake,
     endpoints: [write, otlpHttp],
+    events: { intake, reader: new EventReader(engine), bodyBytesMax, counters: pushes },
     metrics,
     connectionsMax: limits.connectionsMax,
     logger,

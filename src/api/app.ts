@@ -11,11 +11,13 @@ import type { Logger } from 'pino';
 import type { Engine } from '../engine/engine.ts';
 import type { History } from '../store/history.ts';
 import { ApiError, apiError, errorBody } from './errors.ts';
+import { type EventsOptions, eventsRoute } from './events.ts';
 import { gateRoute } from './gate.ts';
 import { healthRoutes } from './health.ts';
 import { historyRoute } from './history.ts';
 import type { Intake } from './intake.ts';
 import { type MetricsSources, metricsRoute } from './metrics.ts';
+import { RETRY_AFTER_SECONDS } from './otlp-answers.ts';
 import { sloRoutes } from './slos.ts';
 import { traceRequests } from './tracing.ts';
 
@@ -42,6 +44,7 @@ export interface AppOptions {
   readonly history: History;
   readonly intake: Intake;
   readonly endpoints: readonly Endpoint[];
+  readonly events: EventsOptions;
   readonly metrics: MetricsSources;
   readonly connectionsMax: number;
   readonly logger: Logger;
@@ -54,6 +57,7 @@ export function createApp({
   history,
   intake,
   endpoints,
+  events,
   metrics,
   connectionsMax,
   logger,
@@ -112,7 +116,8 @@ export function createApp({
     const refusal = asApiError(error);
     if (refusal === null) request.log.error({ err: error }, `BUG: ${request.method} ${request.url} failed`);
     const answer = refusal ?? apiError('internal');
-    if (answer.code === 'method_not_allowed') reply.header('Allow', 'GET, HEAD');
+    if (answer.code === 'method_not_allowed' && !reply.hasHeader('Allow')) reply.header('Allow', 'GET, HEAD');
+    if (answer.status === 503) reply.header('Retry-After', RETRY_AFTER_SECONDS);
     return reply.code(answer.status).send(errorBody(answer));
   });
 
@@ -120,6 +125,7 @@ export function createApp({
   healthRoutes(app, () => intake.isServing);
   sloRoutes(app, engine, clock);
   historyRoute(app, engine, history, clock);
+  eventsRoute(app, events);
   gateRoute(app, engine, clock);
   metricsRoute(app, metrics);
   return app;

@@ -1,4 +1,5 @@
 import type { IngestOutcome } from '../engine/outcome.ts';
+import type { PushOutcome } from '../engine/pushes.ts';
 import type { ReadResult } from '../ingest/receive.ts';
 import { Summary } from './exposition.ts';
 import type { RejectionReason } from './rejection.ts';
@@ -95,6 +96,14 @@ export class WriteCounters {
     this.resets += outcome.resets;
     this.newborn += outcome.newborn;
     this.openingBalance += outcome.openingBalance;
+  }
+
+  /** Pushed events, each of which counts like a sample. */
+  countPushes(received: number, { applied, duplicates, tooOld }: PushOutcome): void {
+    this.received += received;
+    this.accepted += applied.length;
+    this.ignored.duplicate += duplicates;
+    this.ignored.too_old += tooOld;
   }
 }
 

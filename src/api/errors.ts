@@ -109,7 +109,7 @@ export const ERRORS = {
   malformed_json: {
     status: 400,
     message: '{detail}',
-    remedy: "The body is not OTLP's JSON: look at what the sender is configured to send.",
+    remedy: "The body is not JSON, or to an OTLP path not OTLP's: look at what the sender is configured to send.",
   },
   empty_body: {
     status: 400,
@@ -163,6 +163,17 @@ export const ERRORS = {
     remedy: 'The reasons are explained below. All other samples of the request were applied.',
   },
 
+  not_json: {
+    status: 415,
+    message: 'the content type {got} is not read here: send application/json',
+    remedy: 'Set the header `Content-Type: application/json`.',
+  },
+  invalid_events: {
+    status: 400,
+    message: '{detail}',
+    remedy: 'Correct what the message names; nothing of the request was applied.',
+  },
+
   // What a retry helps with
   not_ready: {
     status: 503,
@@ -182,7 +193,9 @@ export const ERRORS = {
   commit_failed: {
     status: 503,
     message: '{detail}; try again',
-    remedy: 'Look at the disk of the data directory: it may be full or read-only. Sending again is harmless.',
+    remedy:
+      'Look at the disk of the data directory: it may be full or read-only. Sending again is harmless, of pushed events if ' +
+      'they have an `id`.',
   },
 } as const satisfies Record<string, ErrorEntry>;
 

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { DAY_MS, HOUR_MS, MINUTE_MS, parseDuration } from '../engine/duration.ts';
 import type { Engine } from '../engine/engine.ts';
 import { type Grid, type HistoryPoint, historyPoints, pointsOf } from '../engine/history.ts';
+import { timeOfText } from '../engine/instant.ts';
 import type { Slo } from '../engine/slo.ts';
 import type { SloState } from '../engine/state.ts';
 import { longestPeriodMs } from '../engine/windows.ts';
@@ -20,10 +21,7 @@ const DEFAULT_STEPS_MS: readonly number[] = [
   ...[1, 2, 3, 6, 12].map((hours) => hours * HOUR_MS),
 ];
 
-const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
 const SECONDS = /^-?\d+(?:\.\d+)?$/;
-/** What a date of JavaScript can be. */
-const TIME_MAX_MS = 8.64e15;
 
 /** `GET /api/v1/slos/{service}/{name}/history?from&to&step&group`: event time, so back-filled samples appear where they belong. */
 export function historyRoute(app: FastifyInstance, engine: Engine, history: History, clock: () => number): void {
@@ -101,9 +99,8 @@ export function timeParameter(query: QueryParameters, name: string): number | un
   const text = single(query, name);
   if (text === undefined) return undefined;
   // In a query a plus that is not escaped arrives as a space.
-  const time = text.replace(/ (?=\d\d:\d\d$)/, '+');
-  const ms = SECONDS.test(text) ? Math.round(Number(text) * 1000) : RFC_3339.test(time) ? Date.parse(time) : Number.NaN;
-  if (!(Math.abs(ms) <= TIME_MAX_MS)) {
+  const ms = timeOfText(text.replace(/ (?=\d\d:\d\d$)/, '+'));
+  if (Number.isNaN(ms)) {
     throw apiError('bad_parameter', { name, expected: 'a time in RFC 3339 or Unix seconds', got: text });
   }
   return ms;

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { SampleBatch } from '../engine/batch.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { IngestOutcome } from '../engine/outcome.ts';
+import type { PushedEvents, PushOutcome } from '../engine/pushes.ts';
 import { IngestError } from '../ingest/errors.ts';
 import type { Rejections } from '../ingest/rejections.ts';
 import type { Journal } from '../store/recovery.ts';
@@ -83,7 +84,7 @@ export class Intake {
     counters: WriteCounters,
     report: (received: R, outcome: IngestOutcome) => Report,
   ): Promise<Report> {
-    const { engine, store, clock } = this.#options;
+    const { engine, clock } = this.#options;
     this.checkBacklog();
     const nowMs = clock();
     const received = this.#read(read);
@@ -91,14 +92,32 @@ export class Intake {
     this.#journal!.record(received.batch, outcome, nowMs);
     counters.count(outcome, received);
     const reported = report(received, outcome);
+    await this.#committed(counters);
+    return reported;
+  }
+
+  /** As `apply`, of events that come as such: `read` throws when any of them is wrong, and then none is applied. */
+  async push(read: (nowMs: number) => PushedEvents[], counters: WriteCounters): Promise<PushOutcome> {
+    const { engine, clock } = this.#options;
+    this.checkPhase();
+    this.checkBacklog();
+    const nowMs = clock();
+    const events = read(nowMs);
+    const outcome = engine.push(events, nowMs);
+    this.#journal!.recordPushes(outcome.applied, nowMs);
+    counters.countPushes(events.length, outcome);
+    await this.#committed(counters);
+    return outcome;
+  }
+
+  async #committed(counters: WriteCounters): Promise<void> {
     const started = performance.now();
     try {
-      await store.committed();
+      await this.#options.store.committed();
     } catch (error) {
       throw apiError('commit_failed', { detail: (error as Error).message });
     }
     counters.commitWait.observe((performance.now() - started) / 1000);
-    return reported;
   }
 
   #read<R>(read: () => R): R {

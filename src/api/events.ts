@@ -1,0 +1,83 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { EventProblems, type EventReader } from '../ingest/pushed-events.ts';
+import { BodyTooLarge, readBody } from './body.ts';
+import type { WriteCounters } from './counters.ts';
+import { apiError } from './errors.ts';
+import type { Intake } from './intake.ts';
+
+export interface EventsOptions {
+  readonly intake: Intake;
+  readonly reader: EventReader;
+  readonly bodyBytesMax: number;
+  readonly counters: WriteCounters;
+}
+
+/** Those that are too old for any window are accepted and count nothing; how many they were is said when there are any. */
+interface Pushed {
+  readonly accepted: number;
+  readonly duplicates: number;
+  readonly tooOld?: number;
+}
+
+const PATH = '/api/v1/events';
+
+/** `POST /api/v1/events`: good and bad events of jobs that have no metrics. Answered when they are applied and committed. */
+export function eventsRoute(app: FastifyInstance, { intake, reader, bodyBytesMax, counters }: EventsOptions): void {
+  const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<Pushed | undefined> => {
+    intake.checkPhase();
+    const body = await jsonBody(request, bodyBytesMax);
+    if (body === null) {
+      // The client hung up before it had said everything: nobody is there to be answered.
+      reply.hijack();
+      return undefined;
+    }
+    const { applied, duplicates, tooOld } = await intake.push((nowMs) => {
+      try {
+        return reader.read(body.value, nowMs);
+      } catch (error) {
+        if (error instanceof EventProblems) throw apiError('invalid_events', { detail: error.message });
+        throw error;
+      }
+    }, counters);
+    return { accepted: applied.length + tooOld, duplicates, ...(tooOld > 0 && { tooOld }) };
+  };
+
+  void app.register(async (scope) => {
+    // The body is read below, with its own limit and its own words for what is wrong with it.
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
+    scope.post(PATH, handler);
+    const refuse = async ({ method }: FastifyRequest, reply: FastifyReply): Promise<never> => {
+      reply.header('Allow', 'POST');
+      throw apiError('method_not_allowed', { path: PATH, allowed: 'POST', method });
+    };
+    scope.route({
+      method: ['GET', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
+      url: PATH,
+      onRequest: refuse,
+      handler: refuse,
+    });
+  });
+}
+
+/** Null when the client went away. */
+async function jsonBody({ headers, raw }: FastifyRequest, bytesMax: number): Promise<{ value: unknown } | null> {
+  const type = headers['content-type'] ?? '';
+  if (!/^application\/json\s*(;|$)/i.test(type)) throw apiError('not_json', { got: type });
+  if (Number(headers['content-length'] ?? 0) > bytesMax) throw apiError('body_too_large', { limit: bytesMax });
+  try {
+    const bytes = await readBody(raw, bytesMax);
+    return bytes === null ? null : { value: JSON.parse(utf8.decode(bytes)) };
+  } catch (error) {
+    if (error instanceof BodyTooLarge) throw apiError('body_too_large', { limit: bytesMax });
+    const detail = error instanceof SyntaxError ? oneLine(error.message) : 'it is not UTF-8';
+    throw apiError('malformed_json', { detail: `the body is not JSON: ${detail}` });
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** V8 quotes what it stumbled over. */
+function oneLine(message: string): string {
+  return message.replace(/\p{Cc}+/gu, ' ');
+}
