@@ -213,6 +213,6 @@ function wholeDigits(value: number): string | null {
  * microseconds, and start and time are compared as such.
  */
 function wholeMicros(value: unknown): unknown {
-  if (typeof value !== 'number' || Number.isSafeInteger(value)) return value;
-  return `${wholeDigits(Math.round(value / 1000)) ?? 'no number'}000`;
+  if (typeof value !== 'number' || !Number.isFinite(value) || value <= Number.MAX_SAFE_INTEGER) return value;
+  return `${wholeDigits(Math.round(value / 1000))}000`;
 }

@@ -202,7 +202,8 @@ export class OtlpSeries {
     const { rejections } = this.#options;
     rejections.samples[reason]++;
     if (rejections.wantsExample) {
-      rejections.addExample(`${what}: ${formatSeries({ names: ['__name__'], values: [originalName] })}`);
+      const named = originalName === '' ? '' : `: ${formatSeries({ names: ['__name__'], values: [originalName] })}`;
+      rejections.addExample(what + named);
     }
     return null;
   }
