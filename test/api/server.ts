@@ -13,17 +13,25 @@ export class TestServer {
   readonly folder: string;
   readonly slos: readonly Slo[];
   readonly limits: Partial<Config['limits']>;
+  readonly otlp: Config['otlp'];
   /** Unix milliseconds; what the service takes for now. */
   nowMs: number;
   /** Parsed lines of the log. */
   readonly log: Record<string, unknown>[];
   service: Service;
 
-  private constructor(folder: string, nowMs: number, slos: readonly Slo[], limits: Partial<Config['limits']>) {
+  private constructor(
+    folder: string,
+    nowMs: number,
+    slos: readonly Slo[],
+    limits: Partial<Config['limits']>,
+    otlp: Config['otlp'],
+  ) {
     this.folder = folder;
     this.nowMs = nowMs;
     this.slos = slos;
     this.limits = limits;
+    this.otlp = otlp;
     this.log = [];
     this.service = null!;
   }
@@ -32,8 +40,9 @@ export class TestServer {
     nowMs: number,
     slos: readonly Slo[] = [anSlo()],
     limits: Partial<Config['limits']> = {},
+    otlp = TEST_CONFIG.otlp,
   ): Promise<TestServer> {
-    const server = new TestServer(mkdtempSync(join(tmpdir(), 'slipstream-api-')), nowMs, slos, limits);
+    const server = new TestServer(mkdtempSync(join(tmpdir(), 'slipstream-api-')), nowMs, slos, limits, otlp);
     server.service = await server.#start();
     return server;
   }
@@ -43,6 +52,7 @@ export class TestServer {
       ...TEST_CONFIG,
       dataDir: this.folder,
       limits: { ...TEST_CONFIG.limits, ...this.limits },
+      otlp: this.otlp,
     };
     const logger = pino({ level: 'info' }, { write: (line) => this.log.push(JSON.parse(line)) });
     return startService({ config, slos: this.slos, logger, clock: () => this.nowMs, version: '1.2.3' });
