@@ -85,7 +85,7 @@ export class OtlpHttpEndpoint implements Endpoint {
     const compression = headers['content-encoding'];
     if (!isKnownCompression(compression)) throw apiError('unsupported_otlp_encoding', { got: compression! });
     if (Number(headers['content-length'] ?? 0) > bytesMax[encoding]) {
-      throw apiError('body_too_large', { limit: bytesMax[encoding] });
+      throw tooLarge(bytesMax[encoding]);
     }
     otlp.check();
   }
@@ -97,7 +97,7 @@ export class OtlpHttpEndpoint implements Endpoint {
     try {
       body = await readBody(request, bytesMax);
     } catch (error) {
-      if (error instanceof BodyTooLarge) throw apiError('body_too_large', { limit: bytesMax });
+      if (error instanceof BodyTooLarge) throw tooLarge(bytesMax);
       throw error;
     }
     if (body === null) return undefined;
@@ -137,6 +137,11 @@ function isGzip(contentEncoding = ''): boolean {
 
 function isKnownCompression(contentEncoding = ''): boolean {
   return ['', 'identity', 'gzip'].includes(contentEncoding.trim().toLowerCase());
+}
+
+/** One limit for a body, compressed or not. */
+function tooLarge(bytesMax: number): ApiError {
+  return apiError('decoded_too_large', { detail: `the body has more than ${bytesMax} bytes` });
 }
 
 async function gunzipped(body: Buffer, bytesMax: number): Promise<Buffer> {

@@ -52,6 +52,9 @@ export interface OtlpMetric {
   readonly refusal: Refusal | null;
 }
 
+/** Few of a resource's attributes become labels, and those are checked as labels: a command line may be as long as it is. */
+const RESOURCE_LIMITS = { labelsMax: 1024, labelValueBytesMax: Number.POSITIVE_INFINITY };
+
 const SERVICE_NAME = 'service.name';
 const SERVICE_NAMESPACE = 'service.namespace';
 const SERVICE_INSTANCE = 'service.instance.id';
@@ -82,7 +85,8 @@ export class OtlpSeries {
 
   /** A Resource message, known to be well-formed like everything here. */
   resource(bytes: Uint8Array, start: number, end: number): OtlpResource {
-    const read = this.#attributes(bytes, start, end, RESOURCE_ATTRIBUTES);
+    const fields = gathered(bytes, start, end, RESOURCE_ATTRIBUTES);
+    const read = readAttributes(fields, 0, fields.length, RESOURCE_LIMITS);
     if ('reason' in read) return { id: -1, labels: [], originals: [], refusal: read };
     const attributes = new Map(read);
     const name = attributes.get(SERVICE_NAME) ?? '';
@@ -103,7 +107,8 @@ export class OtlpSeries {
 
   scope(resource: OtlpResource, bytes: Uint8Array, start: number, end: number, schemaUrl: Uint8Array): OtlpScope {
     const refused = (refusal: Refusal): OtlpScope => ({ id: -1, resource, labels: [], refusal });
-    const read = this.#attributes(bytes, start, end, SCOPE_ATTRIBUTES);
+    const fields = gathered(bytes, start, end, SCOPE_ATTRIBUTES);
+    const read = readAttributes(fields, 0, fields.length, this.#options.limits);
     if ('reason' in read) return refused(read);
     const name = lastText(bytes, start, end, SCOPE_NAME);
     const version = lastText(bytes, start, end, SCOPE_VERSION);
@@ -206,11 +211,6 @@ export class OtlpSeries {
       rejections.addExample(what + named);
     }
     return null;
-  }
-
-  #attributes(bytes: Uint8Array, start: number, end: number, tag: number): Pair[] | Refusal {
-    const fields = gathered(bytes, start, end, tag);
-    return readAttributes(fields, 0, fields.length, this.#options.limits);
   }
 }
 

@@ -189,8 +189,8 @@ test('a bad request is refused with a Status in its own encoding, and nothing of
     3,
     'unsupported_otlp_encoding: the content encoding zstd is not read here: send gzip, or no compression',
   );
-  await refused(post(new Uint8Array(4_000_001)), 413, 8, 'body_too_large: the body has more than 4000000 bytes');
-  await refused(post(' '.repeat(2_000_001), json), 413, 8, 'body_too_large: the body has more than 2000000 bytes');
+  await refused(post(new Uint8Array(4_000_001)), 413, 8, 'decoded_too_large: the body has more than 4000000 bytes');
+  await refused(post(' '.repeat(2_000_001), json), 413, 8, 'decoded_too_large: the body has more than 2000000 bytes');
   const get = await fetch(`${server.service.url}/v1/metrics`);
   expect([get.status, get.headers.get('allow')]).toEqual([405, 'POST']);
   expect(await events()).toEqual({ good: 0, bad: 0, total: 0 });

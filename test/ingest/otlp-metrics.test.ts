@@ -284,6 +284,9 @@ test('job and instance stand for the resource', () => {
   expect(target({ ...service, 'service.instance.id': 'i-1' })).toBe('m{instance="i-1", job="api"}');
   expect(target({ ...service, 'host.name': 'h' })).toBe('m{job="api"}');
   expect(target({})).toBe('m');
+  // What does not become a label may be as much and as long as it is.
+  const many = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`k${i}`, 'v'.repeat(5000)]));
+  expect(target({ ...many, ...service })).toBe('m{job="api"}');
 });
 
 test('a scope with a name is part of the identity', () => {
