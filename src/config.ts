@@ -48,6 +48,9 @@ export interface Limits {
   readonly histogramBucketsMax: number;
   readonly connectionsMax: number;
   readonly journalQueueBytesMax: number;
+  /** Of all requests that are not answered yet. */
+  readonly inflightBytesMax: number;
+  readonly eventLoopDelayMaxMs: number;
 }
 
 export interface LoadedConfig {
@@ -170,6 +173,8 @@ const DEFAULT_LIMITS: Limits = {
   histogramBucketsMax: 4096,
   connectionsMax: 1024,
   journalQueueBytesMax: 64 * MIB,
+  inflightBytesMax: 256 * MIB,
+  eventLoopDelayMaxMs: 1_000,
 };
 
 const DEFAULT_HA = { clusterLabel: 'cluster', replicaLabel: '__replica__', failover: '30s' };
@@ -296,6 +301,11 @@ function readLimits(limits: NonNullable<ServerFile['limits']>): Limits {
     histogramBucketsMax: limits.histogram_buckets ?? DEFAULT_LIMITS.histogramBucketsMax,
     connectionsMax: limits.connections ?? DEFAULT_LIMITS.connectionsMax,
     journalQueueBytesMax: bytes(limits.journal_queue_bytes, DEFAULT_LIMITS.journalQueueBytesMax),
+    inflightBytesMax: bytes(limits.inflight_bytes, DEFAULT_LIMITS.inflightBytesMax),
+    eventLoopDelayMaxMs:
+      limits.event_loop_delay === undefined
+        ? DEFAULT_LIMITS.eventLoopDelayMaxMs
+        : parseDuration(limits.event_loop_delay)!.ms,
   };
 }
 

@@ -8,6 +8,7 @@ import { Intake } from './api/intake.ts';
 import { OtlpIntake } from './api/otlp.ts';
 import { OtlpHttpEndpoint } from './api/otlp-http.ts';
 import { OtlpServers } from './api/otlp-servers.ts';
+import { LoopDelay, Pressure, REQUEST_BYTES } from './api/pressure.ts';
 import { inSpan } from './api/tracing.ts';
 import { WriteEndpoint } from './api/write.ts';
 import type { Config } from './config.ts';
@@ -33,6 +34,8 @@ export interface ServiceOptions {
   /** The wall clock, Unix milliseconds. */
   readonly clock: () => number;
   readonly version: string;
+  /** How long requests wait for their turn; measured when left out. */
+  readonly loopDelayMs?: () => number;
 }
 
 export interface Service {
@@ -47,7 +50,14 @@ export interface Service {
   close(): Promise<void>;
 }
 
-export async function startService({ config, slos, logger, clock, version }: ServiceOptions): Promise<Service> {
+export async function startService({
+  config,
+  slos,
+  logger,
+  clock,
+  version,
+  loopDelayMs,
+}: ServiceOptions): Promise<Service> {
   const { limits } = config;
   const startedMs = clock();
   const store = Store.open(config.dataDir);
@@ -68,7 +78,17 @@ export async function startService({ config, slos, logger, clock, version }: Ser
   const counters = { write: writes, http, service: new ServiceCounters() };
   const receiver = new RemoteWriteReceiver(engine, limits, config.ha);
   const { bodyBytesMax, journalQueueBytesMax } = limits;
-  const intake = new Intake({ engine, store, journalQueueBytesMax, logger, clock });
+  const loopDelay = new LoopDelay();
+  const pressure = new Pressure({
+    // A request that is alone always fits, compressed and decompressed, or its sender would try for ever.
+    inflightBytesMax: Math.max(
+      limits.inflightBytesMax,
+      2 * Math.max(bodyBytesMax, limits.decodedBytesMax) + REQUEST_BYTES,
+    ),
+    loopDelayMaxMs: limits.eventLoopDelayMaxMs,
+    loopDelayMs: loopDelayMs ?? (() => loopDelay.ms),
+  });
+  const intake = new Intake({ engine, store, journalQueueBytesMax, pressure, logger, clock });
   const writing = { engine, intake, counters: { rw1: write1, rw2: write2 }, http, logger, clock };
   const write = new WriteEndpoint({ ...writing, receiver, bodyBytesMax });
   const { promoteResourceAttributes: promoted } = config.otlp;
@@ -82,7 +102,7 @@ export async function startService({ config, slos, logger, clock, version }: Ser
   const bytesMax = { protobuf: decodedBytesMax, json: jsonBytesMax };
   const otlpHttp = new OtlpHttpEndpoint({ otlp, intake, bytesMax, http, logger, clock });
   const otlpServers = new OtlpServers();
-  const metrics = { version, startedMs, engine, store, clock, ...counters };
+  const metrics = { version, startedMs, engine, store, clock, pressure, ...counters };
   const app = createApp({
     engine,
     history: store.history,
@@ -135,6 +155,7 @@ export async function startService({ config, slos, logger, clock, version }: Ser
     intake.serve(journal);
   } catch (error) {
     await Promise.all([app.close(), otlpServers.drain()]);
+    loopDelay.stop();
     store.close();
     throw error;
   }
@@ -158,6 +179,7 @@ export async function startService({ config, slos, logger, clock, version }: Ser
 
   const close = async (): Promise<void> => {
     for (const timer of timers) clearInterval(timer);
+    loopDelay.stop();
     intake.drain();
     const drained = Promise.all([app.close(), otlpServers.drain()]);
     const late = new AbortController();

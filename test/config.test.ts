@@ -35,6 +35,8 @@ test('without a file, a flag or a variable every setting has its default', () =>
         labelValueBytesMax: 4096,
         connectionsMax: 1024,
         journalQueueBytesMax: 64 * MIB,
+        inflightBytesMax: 256 * MIB,
+        eventLoopDelayMaxMs: 1_000,
       },
       alerting: null,
     },

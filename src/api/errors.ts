@@ -190,6 +190,13 @@ export const ERRORS = {
     message: 'the journal has {queued} bytes waiting, more than {limit}; try again',
     remedy: 'The disk does not keep up or is full: see `slipstream_journal_commit_failures_total` and the log.',
   },
+  overloaded: {
+    status: 503,
+    message: '{detail}; try again',
+    remedy:
+      'The server has more to do than it can: see `slipstream_requests_shed_total`. Send less (`slipstream relabel`), in fewer ' +
+      'shards, or raise `limits.inflight_bytes` or `limits.event_loop_delay` in the server file.',
+  },
   commit_failed: {
     status: 503,
     message: '{detail}; try again',

@@ -2,8 +2,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { EventProblems, type EventReader } from '../ingest/pushed-events.ts';
 import { BodyTooLarge, readBody } from './body.ts';
 import type { WriteCounters } from './counters.ts';
-import { apiError } from './errors.ts';
+import { ApiError, apiError } from './errors.ts';
 import type { Intake } from './intake.ts';
+import type { Hold } from './pressure.ts';
 
 export interface EventsOptions {
   readonly intake: Intake;
@@ -25,7 +26,17 @@ const PATH = '/api/v1/events';
 export function eventsRoute(app: FastifyInstance, { intake, reader, bodyBytesMax, counters }: EventsOptions): void {
   const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<Pushed | undefined> => {
     intake.checkPhase();
-    const body = await jsonBody(request, bodyBytesMax);
+    checkHeaders(request, bodyBytesMax);
+    const hold = intake.admit(request.headers['content-length']);
+    try {
+      return await take(request, reply, hold);
+    } finally {
+      hold.release();
+    }
+  };
+
+  const take = async (request: FastifyRequest, reply: FastifyReply, hold: Hold): Promise<Pushed | undefined> => {
+    const body = await jsonBody(request, bodyBytesMax, hold);
     if (body === null) {
       // The client hung up before it had said everything: nobody is there to be answered.
       reply.hijack();
@@ -60,16 +71,21 @@ export function eventsRoute(app: FastifyInstance, { intake, reader, bodyBytesMax
   });
 }
 
-/** Null when the client went away. */
-async function jsonBody({ headers, raw }: FastifyRequest, bytesMax: number): Promise<{ value: unknown } | null> {
+/** What can be said before the body is read. */
+function checkHeaders({ headers }: FastifyRequest, bytesMax: number): void {
   const type = headers['content-type'] ?? '';
   if (!/^application\/json\s*(;|$)/i.test(type)) throw apiError('not_json', { got: type });
   if (Number(headers['content-length'] ?? 0) > bytesMax) throw apiError('body_too_large', { limit: bytesMax });
+}
+
+/** Null when the client went away. */
+async function jsonBody({ raw }: FastifyRequest, bytesMax: number, hold: Hold): Promise<{ value: unknown } | null> {
   try {
-    const bytes = await readBody(raw, bytesMax);
+    const bytes = await readBody(raw, bytesMax, hold);
     return bytes === null ? null : { value: JSON.parse(utf8.decode(bytes)) };
   } catch (error) {
     if (error instanceof BodyTooLarge) throw apiError('body_too_large', { limit: bytesMax });
+    if (error instanceof ApiError) throw error;
     const detail = error instanceof SyntaxError ? oneLine(error.message) : 'it is not UTF-8';
     throw apiError('malformed_json', { detail: `the body is not JSON: ${detail}` });
   }

@@ -9,6 +9,7 @@ import type { Journal } from '../store/recovery.ts';
 import type { Store } from '../store/store.ts';
 import type { WriteCounters } from './counters.ts';
 import { ApiError, apiError } from './errors.ts';
+import type { Hold, Pressure } from './pressure.ts';
 
 /**
  * Where the samples of every protocol enter: they are applied, written down, and acknowledged only when that is committed.
@@ -28,6 +29,7 @@ export interface IntakeOptions {
   readonly engine: Engine;
   readonly store: Store;
   readonly journalQueueBytesMax: number;
+  readonly pressure: Pressure;
   readonly logger: Logger;
   readonly clock: () => number;
 }
@@ -68,9 +70,17 @@ export class Intake {
     if (this.#phase === 'draining') throw apiError('shutting_down');
   }
 
-  checkBacklog(): void {
-    const { store, journalQueueBytesMax } = this.#options;
+  /** Lets a request begin, of so many bytes as it declares; throws when it had better come again later. */
+  admit(contentLength: string | undefined): Hold {
+    this.checkPhase();
+    this.#checkBacklog();
+    return this.#options.pressure.admit(Number(contentLength ?? 0));
+  }
+
+  #checkBacklog(): void {
+    const { store, journalQueueBytesMax, pressure } = this.#options;
     if (store.queuedBytes > journalQueueBytesMax) {
+      pressure.shed.journal_queue++;
       throw apiError('backlog_full', { queued: store.queuedBytes, limit: journalQueueBytesMax });
     }
   }
@@ -85,7 +95,7 @@ export class Intake {
     report: (received: R, outcome: IngestOutcome) => Report,
   ): Promise<Report> {
     const { engine, clock } = this.#options;
-    this.checkBacklog();
+    this.#checkBacklog();
     const nowMs = clock();
     const received = this.#read(read);
     const outcome = engine.ingest(received.batch, nowMs);
@@ -99,8 +109,7 @@ export class Intake {
   /** As `apply`, of events that come as such: `read` throws when any of them is wrong, and then none is applied. */
   async push(read: (nowMs: number) => PushedEvents[], counters: WriteCounters): Promise<PushOutcome> {
     const { engine, clock } = this.#options;
-    this.checkPhase();
-    this.checkBacklog();
+    this.#checkBacklog();
     const nowMs = clock();
     const events = read(nowMs);
     const outcome = engine.push(events, nowMs);

@@ -4,6 +4,7 @@ import type { HttpCounters } from './counters.ts';
 import { ApiError, apiError } from './errors.ts';
 import type { OtlpIntake } from './otlp.ts';
 import { exportResponse, grpcCode, retryStatus, statusMessage, UNAVAILABLE } from './otlp-answers.ts';
+import type { Hold } from './pressure.ts';
 import { RefusalLog } from './refusal-log.ts';
 
 /** OTLP/gRPC: MetricsService/Export, a unary call whose message is the body of OTLP/HTTP. */
@@ -44,8 +45,10 @@ export class OtlpGrpcServer {
 
     const answer = async (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): Promise<void> => {
       const { otlp, http, logger, clock } = options;
+      let hold: Hold | null = null;
       try {
-        otlp.check();
+        hold = otlp.admit(undefined);
+        hold.add(call.request.length);
         const partial = await otlp.apply(call.request as Buffer<ArrayBuffer>, 'protobuf');
         http.count(PATH, 200);
         callback(null, Buffer.from(exportResponse(partial, 'protobuf')));
@@ -68,6 +71,8 @@ export class OtlpGrpcServer {
         const code = grpcCode(refusal);
         if (code === UNAVAILABLE) metadata.set('grpc-status-details-bin', Buffer.from(retryStatus(refusal)));
         callback({ code, details: statusMessage(refusal), metadata });
+      } finally {
+        hold?.release();
       }
     };
 

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
+import { createGunzip } from 'node:zlib';
 import type { Logger } from 'pino';
 import type { OtlpEncoding } from '../ingest/otlp-receive.ts';
 import type { Endpoint } from './app.ts';
@@ -10,6 +9,7 @@ import { ApiError, apiError } from './errors.ts';
 import type { Intake } from './intake.ts';
 import type { OtlpIntake, PartialSuccess } from './otlp.ts';
 import { errorStatus, exportResponse, RETRY_AFTER_SECONDS } from './otlp-answers.ts';
+import type { Hold } from './pressure.ts';
 import { RefusalLog } from './refusal-log.ts';
 
 /**
@@ -27,7 +27,7 @@ const CONTENT_TYPES: Readonly<Record<OtlpEncoding, string>> = {
   json: 'application/json',
 };
 
-const decompress = promisify(gunzip);
+const GUNZIP_CHUNK_BYTES = 64 * 1024;
 
 export interface OtlpHttpOptions {
   readonly otlp: OtlpIntake;
@@ -56,10 +56,12 @@ export class OtlpHttpEndpoint implements Endpoint {
     const encoding = encodingOf(headers['content-type']);
     let status = 200;
     let answer: Uint8Array;
+    let hold: Hold | null = null;
     try {
       this.#check(request, encoding);
+      hold = this.#options.otlp.admit(headers['content-length']);
       if (expectsContinue) response.writeContinue();
-      const partial = await this.#take(request, encoding!);
+      const partial = await this.#take(request, encoding!, hold);
       // The client hung up before it had said everything: nobody is there to be answered.
       if (partial === undefined) return;
       answer = exportResponse(partial, encoding!);
@@ -68,6 +70,8 @@ export class OtlpHttpEndpoint implements Endpoint {
       this.#logRefusal(error, request);
       status = error.status;
       answer = errorStatus(error, encoding ?? 'json');
+    } finally {
+      hold?.release();
     }
     // A client that was not given leave may send its body or not: the connection cannot be used again.
     if (expectsContinue && status !== 200) response.setHeader('Connection', 'close');
@@ -77,7 +81,7 @@ export class OtlpHttpEndpoint implements Endpoint {
 
   /** What can be said before the body is read. */
   #check({ method, headers }: IncomingMessage, encoding: OtlpEncoding | null): void {
-    const { otlp, bytesMax } = this.#options;
+    const { bytesMax } = this.#options;
     if (method !== 'POST') {
       throw apiError('method_not_allowed', { path: PATH, allowed: 'POST', method: method ?? '' });
     }
@@ -87,21 +91,24 @@ export class OtlpHttpEndpoint implements Endpoint {
     if (Number(headers['content-length'] ?? 0) > bytesMax[encoding]) {
       throw tooLarge(bytesMax[encoding]);
     }
-    otlp.check();
   }
 
   /** Undefined when the client went away. */
-  async #take(request: IncomingMessage, encoding: OtlpEncoding): Promise<PartialSuccess | null | undefined> {
+  async #take(
+    request: IncomingMessage,
+    encoding: OtlpEncoding,
+    hold: Hold,
+  ): Promise<PartialSuccess | null | undefined> {
     const bytesMax = this.#options.bytesMax[encoding];
     let body: Buffer | null;
     try {
-      body = await readBody(request, bytesMax);
+      body = await readBody(request, bytesMax, hold);
     } catch (error) {
       if (error instanceof BodyTooLarge) throw tooLarge(bytesMax);
       throw error;
     }
     if (body === null) return undefined;
-    const plain = isGzip(request.headers['content-encoding']) ? await gunzipped(body, bytesMax) : body;
+    const plain = isGzip(request.headers['content-encoding']) ? await gunzipped(body, bytesMax, hold) : body;
     return this.#options.otlp.apply(plain as Buffer<ArrayBuffer>, encoding);
   }
 
@@ -144,17 +151,27 @@ function tooLarge(bytesMax: number): ApiError {
   return apiError('decoded_too_large', { detail: `the body has more than ${bytesMax} bytes` });
 }
 
-async function gunzipped(body: Buffer, bytesMax: number): Promise<Buffer> {
+/** Counts what comes out, so that many bombs at once stay within what all requests together may hold. */
+async function gunzipped(body: Buffer, bytesMax: number, hold: Hold): Promise<Buffer> {
+  const gunzip = createGunzip({ chunkSize: GUNZIP_CHUNK_BYTES });
+  gunzip.end(body);
+  const chunks: Buffer[] = [];
+  let length = 0;
   try {
-    return await decompress(body, { maxOutputLength: bytesMax });
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ERR_BUFFER_TOO_LARGE') {
-      const detail = `the decompressed body would have more than ${bytesMax} bytes`;
-      throw apiError('decoded_too_large', { detail });
+    for await (const chunk of gunzip as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > bytesMax) {
+        const detail = `the decompressed body would have more than ${bytesMax} bytes`;
+        throw apiError('decoded_too_large', { detail });
+      }
+      hold.add(chunk.length);
+      chunks.push(chunk);
     }
-    throw apiError('malformed_gzip', { detail: `malformed gzip: ${message}` });
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
+    throw apiError('malformed_gzip', { detail: `malformed gzip: ${(error as Error).message}` });
   }
+  return Buffer.concat(chunks, length);
 }
 
 export function pathOf({ url = '' }: IncomingMessage): string {

@@ -4,6 +4,7 @@ import type { IngestOutcome } from '../engine/outcome.ts';
 import type { OtlpEncoding, OtlpReceiver, OtlpResult } from '../ingest/otlp-receive.ts';
 import type { WriteCounters } from './counters.ts';
 import type { Intake } from './intake.ts';
+import type { Hold } from './pressure.ts';
 
 /** OTLP metrics, whichever way they come: what both transports do with a request, and what they say of it. */
 
@@ -30,10 +31,8 @@ export class OtlpIntake {
   }
 
   /** Throws when the request had better come again later. */
-  check(): void {
-    const { intake } = this.#options;
-    intake.checkPhase();
-    intake.checkBacklog();
+  admit(contentLength: string | undefined): Hold {
+    return this.#options.intake.admit(contentLength);
   }
 
   /** Resolves when a request is applied and committed, with null when all of it was. Throws an ApiError. */

@@ -4,6 +4,7 @@ import type { SloState } from '../engine/state.ts';
 import type { Store } from '../store/store.ts';
 import type { HttpCounters, ProtocolCounters, ServiceCounters } from './counters.ts';
 import { type Exposition, groupedLabelText, labelText, Summary } from './exposition.ts';
+import type { Pressure } from './pressure.ts';
 
 /** The server's metrics about itself; docs/self-metrics.md explains each. */
 
@@ -16,6 +17,7 @@ export interface SelfMetricsSources {
   readonly write: ProtocolCounters;
   readonly http: HttpCounters;
   readonly service: ServiceCounters;
+  readonly pressure: Pressure;
 }
 
 const NANOSECONDS = 1e9;
@@ -62,6 +64,7 @@ export function addSelfMetrics(
   addStore(out, sources.store, sources.write);
   addService(out, sources.service);
   addHttp(out, sources.http);
+  addPressure(out, sources.pressure);
   addProcess(out, sources.startedMs, lag);
 }
 
@@ -146,6 +149,12 @@ function addHttp(out: Exposition, http: HttpCounters): void {
   for (const [route, byStatus] of http.requests) {
     for (const [status, count] of byStatus) requests.add(count, labelText({ route, code: String(status) }));
   }
+}
+
+function addPressure(out: Exposition, { shed, inflightBytes }: Pressure): void {
+  const requests = out.counter('slipstream_requests_shed_total', 'Requests sent away to come again later, by reason.');
+  for (const [reason, count] of Object.entries(shed)) requests.add(count, labelText({ reason }));
+  out.gauge('slipstream_inflight_bytes', 'Bytes held by requests that are not answered yet.').add(inflightBytes);
 }
 
 function addProcess(out: Exposition, startedMs: number, lag: EventLoopLag): void {

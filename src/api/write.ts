@@ -8,6 +8,7 @@ import { BodyTooLarge, readBody } from './body.ts';
 import type { HttpCounters, WriteCounters } from './counters.ts';
 import { ApiError, apiError } from './errors.ts';
 import type { Intake } from './intake.ts';
+import type { Hold } from './pressure.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { rejectionText } from './rejection.ts';
 import { NOTHING_WRITTEN, writtenHeaders, writtenOf } from './written.ts';
@@ -64,10 +65,12 @@ export class WriteEndpoint {
     const protocol = remoteWriteProtocol(request.headers['content-type']);
     let written: Readonly<ItemCounts> = NOTHING_WRITTEN;
     let answer: Answer = { status: 204, text: '' };
+    let hold: Hold | null = null;
     try {
       this.#check(request, protocol);
+      hold = this.#options.intake.admit(request.headers['content-length']);
       if (expectsContinue) response.writeContinue();
-      const body = await this.#body(request);
+      const body = await this.#body(request, hold);
       // The client hung up before it had said everything: nobody is there to be answered.
       if (body === null) return;
       const applied = await this.#apply(body, protocol!);
@@ -76,6 +79,8 @@ export class WriteEndpoint {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       answer = this.#refused(error, request);
+    } finally {
+      hold?.release();
     }
     // A client that was not given leave may send its body or not: the connection cannot be used again.
     if (expectsContinue && answer.status !== 204) response.setHeader('Connection', 'close');
@@ -98,13 +103,12 @@ export class WriteEndpoint {
     if (!isSnappyEncoding(encoding)) throw apiError('unsupported_encoding', { got: encoding ?? '' });
     if (Number(headers['content-length'] ?? 0) > bodyBytesMax)
       throw apiError('body_too_large', { limit: bodyBytesMax });
-    intake.checkBacklog();
   }
 
-  async #body(request: IncomingMessage): Promise<Buffer | null> {
+  async #body(request: IncomingMessage, hold: Hold): Promise<Buffer | null> {
     const { bodyBytesMax } = this.#options;
     try {
-      const body = await readBody(request, bodyBytesMax);
+      const body = await readBody(request, bodyBytesMax, hold);
       if (body !== null && body.length === 0) throw apiError('empty_body');
       return body;
     } catch (error) {

@@ -56,6 +56,8 @@ export const ServerSchema = mapping({
       histogram_buckets: count,
       connections: count,
       journal_queue_bytes: bytes,
+      inflight_bytes: bytes,
+      event_loop_delay: period,
     }),
   ),
   /** Receivers and routes. */

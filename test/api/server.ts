@@ -118,6 +118,9 @@ export const TEST_CONFIG: Config = {
     histogramBucketsMax: 4_096,
     connectionsMax: 100,
     journalQueueBytesMax: 10_000_000,
+    inflightBytesMax: 100_000_000,
+    // Two cores run the tests: a turn may be late.
+    eventLoopDelayMaxMs: 60_000,
   },
 };
 

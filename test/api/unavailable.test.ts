@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { HttpCounters, WriteCounters } from '../../src/api/counters.ts';
 import { Intake } from '../../src/api/intake.ts';
+import { Pressure } from '../../src/api/pressure.ts';
 import { WriteEndpoint } from '../../src/api/write.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { RemoteWriteReceiver } from '../../src/ingest/receive.ts';
@@ -48,7 +49,8 @@ beforeEach(async () => {
   journal = new Journal(store, engine.table);
   const logger = pino({ level: 'silent' });
   const clock = () => MIDNIGHT_MS;
-  intake = new Intake({ engine, store, journalQueueBytesMax: 100, logger, clock });
+  const pressure = new Pressure({ inflightBytesMax: 1_000_000, loopDelayMaxMs: 1_000, loopDelayMs: () => 0 });
+  intake = new Intake({ engine, store, journalQueueBytesMax: 100, pressure, logger, clock });
   endpoint = new WriteEndpoint({
     engine,
     receiver: new RemoteWriteReceiver(engine),
