@@ -147,6 +147,7 @@ export async function startService({
     });
     const started = performance.now();
     const recovered = recover(store, engine, clock());
+    engine.restartCounts();
     counters.service.recoverySeconds = (performance.now() - started) / 1000;
     logger.info({ ...recovered, seconds: counters.service.recoverySeconds }, 'state recovered');
     journal = new Journal(store, engine.table);

@@ -19,6 +19,7 @@ import type { Intake } from './intake.ts';
 import { type MetricsSources, metricsRoute } from './metrics.ts';
 import { RETRY_AFTER_SECONDS } from './otlp-answers.ts';
 import { sloRoutes } from './slos.ts';
+import { sourceRoutes } from './sources.ts';
 import { traceRequests } from './tracing.ts';
 
 /** Prometheus sends every 5 s at the least, and proxies keep connections for a minute: never be the one that hangs up first. */
@@ -126,6 +127,7 @@ export function createApp({
   sloRoutes(app, engine, clock);
   historyRoute(app, engine, history, clock);
   eventsRoute(app, events);
+  sourceRoutes(app, engine, clock);
   gateRoute(app, engine, clock);
   metricsRoute(app, metrics);
   return app;

@@ -6,7 +6,7 @@ export type QueryParameters = Readonly<Record<string, string | readonly string[]
 /** Refuses parameters that the resource does not have: a misspelt filter must not answer as if it were none. */
 export function onlyParameters(query: QueryParameters, names: readonly string[]): void {
   for (const name of Object.keys(query)) {
-    if (!names.includes(name)) throw apiError('unknown_parameter', { name, known: names.join(', ') });
+    if (!names.includes(name)) throw apiError('unknown_parameter', { name, known: names.join(', ') || 'none' });
   }
 }
 

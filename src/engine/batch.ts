@@ -41,6 +41,8 @@ export class SampleBatch {
   /** Which replica of an HA pair sent the row; 0 for a sender of its own. Meaningful only with `hasSenders`. */
   senders: Int32Array;
   hasSenders: boolean;
+  /** By what the samples came: `rw1`, `rw2`, `otlp`. */
+  protocol = '';
   readonly histograms: NativeHistogram[] = [];
 
   constructor(capacity = 4096) {

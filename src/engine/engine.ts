@@ -21,7 +21,28 @@ import { COUNTER, OTHER, SeriesColumns, UNMATCHED } from './series-columns.ts';
 import { SeriesTable } from './series-table.ts';
 import { isSliced } from './slices.ts';
 import type { Slo } from './slo.ts';
+import { wanted } from './slo-index.ts';
+import { SelectorWalk, type TargetExample } from './slo-sources.ts';
 import { type EngineSave, readSnapshot, writeSnapshot } from './snapshot.ts';
+import {
+  CONFLICT,
+  DUPLICATE,
+  INVALID_VALUE,
+  OUT_OF_ORDER,
+  SourceCounts,
+  STALE,
+  TOO_NEW,
+  TOO_OLD,
+  WRITER_CONFLICT,
+} from './source-counts.ts';
+import {
+  type PushSourceState,
+  pushSource,
+  type SourceFilter,
+  SourceReader,
+  type SourceState,
+  timeText,
+} from './sources.ts';
 import { isReset, isSameStart, overlaps, startsAnew } from './start-time.ts';
 import type { AlertTransition, SloState } from './state.ts';
 import { Targets } from './targets.ts';
@@ -73,6 +94,7 @@ export class Engine {
   readonly #series = new SeriesColumns();
   readonly #wiring: Wiring;
   readonly #pushes: Pushes;
+  readonly #counts = new SourceCounts();
   /** Last native histogram of each series that has one. */
   readonly #histograms = new Map<number, NativeHistogram>();
   readonly #outcome = new IngestOutcome();
@@ -170,6 +192,7 @@ export class Engine {
   #targetFor(job: string, instance: string): number {
     const known = this.#targets.find(job, instance);
     if (known !== -1) return known;
+    this.#counts.reserve(this.#targets.size + 1);
     const scopes = this.#scopes.flatMap((scope, i) => (scope.includes(job, instance) ? [i] : []));
     return this.#targets.add(job, instance, scopes);
   }
@@ -194,11 +217,13 @@ export class Engine {
     let changed = 0;
     let accepted = 0;
     let unmatched = 0;
+    const counts = this.#counts;
     for (let row = 0; row < length; row++) {
       const id = seriesIds[row]!;
       const tMs = timestampsMs[row]!;
       if (!(tMs <= latestMs)) {
         outcome.tooNew++;
+        counts.note(targetOf[id]!, TOO_NEW);
         outcome.lose(row, 'too_new');
         continue;
       }
@@ -223,17 +248,24 @@ export class Engine {
         if (this.#unusualSample(batch, row, oldestMs)) changes = true;
       } else if (!(value >= 0 && value < Number.POSITIVE_INFINITY)) {
         outcome.invalidValue++;
+        counts.note(target, INVALID_VALUE);
       } else if (tMs <= previousMs) {
-        if (tMs < previousMs) outcome.outOfOrder++;
-        else if (value === lastValue[id]) outcome.duplicate++;
-        else {
+        if (tMs < previousMs) {
+          outcome.outOfOrder++;
+          counts.note(target, OUT_OF_ORDER);
+        } else if (value === lastValue[id]) {
+          outcome.duplicate++;
+          counts.note(target, DUPLICATE);
+        } else {
           outcome.conflict++;
+          counts.note(target, CONFLICT);
           outcome.lose(row, 'conflict');
         }
       } else {
         let increase = value - lastValue[id]!;
         if (increase < 0 && batch.hasSenders && this.#isHandOver(batch, row)) {
           outcome.writerConflict++;
+          counts.note(target, WRITER_CONFLICT);
           // In the journal the row is a sign of life and no more: without its sender the value would look like a reset.
           kinds[row] = SAMPLE_STALE;
           if (changes) changedRows[changed++] = row;
@@ -244,6 +276,7 @@ export class Engine {
         lastValue[id] = value;
         if (tMs <= oldestMs) {
           outcome.tooOld++;
+          counts.note(target, TOO_OLD);
           changes = true;
         } else if (increase !== 0) {
           changes = true;
@@ -263,10 +296,21 @@ export class Engine {
       }
       if (changes) changedRows[changed++] = row;
     }
+    counts.count(batch, this.#series, latestMs, nowMs);
     outcome.changedCount = changed;
     outcome.accepted += accepted;
     outcome.unmatched = unmatched;
     return outcome;
+  }
+
+  /** An outcome outside the ingest loop, for the source of the series. */
+  #note(id: number, which: number): void {
+    this.#counts.note(this.#series.target[id]!, which);
+  }
+
+  #writerConflict(id: number): void {
+    this.#outcome.writerConflict++;
+    this.#note(id, WRITER_CONFLICT);
   }
 
   #isHandOver(batch: SampleBatch, row: number): boolean {
@@ -294,6 +338,7 @@ export class Engine {
   /** A target was heard at a newer event time. Once a scrape, not once a sample. */
   #report(target: number, tMs: number, nowMs: number): void {
     const upSinceMs = this.#targets.advance(target, tMs);
+    this.#counts.heard(target, tMs, nowMs);
     // Coverage does not begin with what no window reaches, such as a timestamp of 1970.
     if (tMs <= nowMs - this.#longestWindowMs) return;
     for (const i of this.#targets.scopes[target]!) {
@@ -309,6 +354,46 @@ export class Engine {
    */
   push(events: readonly PushedEvents[], nowMs: number): PushOutcome {
     return this.#pushes.apply(events, nowMs);
+  }
+
+  /** Who sends: the first `limit` of the targets that pass the filter, and how many there are. */
+  sources(filter: SourceFilter, limit: number, nowMs: number): { sources: SourceState[]; total: number } {
+    const parts = [this.#accounts, this.#targets, this.#series, this.#wiring, this.#counts] as const;
+    return new SourceReader(this.slos, ...parts).read(this.table.size, filter, limit, nowMs);
+  }
+
+  /** What was pushed since the process began, to each SLO that anything was pushed to. */
+  pushSources(): PushSourceState[] {
+    return this.slos.flatMap(({ id }, i) => {
+      const counts = this.#pushes.counts(i);
+      return counts === null ? [] : [pushSource(id, counts)];
+    });
+  }
+
+  /** From now on sources are counted anew: what was applied so far came from a journal. */
+  restartCounts(): void {
+    this.#counts.restart();
+    this.#pushes.restartCounts();
+  }
+
+  /** To find what the selectors of an SLO match, see SelectorWalk. */
+  selectorWalk(slo: Slo): SelectorWalk {
+    return new SelectorWalk(wanted(slo), this.table, this.#series);
+  }
+
+  /** The targets that the selectors of an SLO could match, those heard last first. */
+  targetsOf(id: string, limit: number): { total: number; examples: TargetExample[] } {
+    const slo = this.#sloOf.get(id);
+    const scope = slo === undefined ? -1 : this.#scopes.indexOf(this.#accounts.scopeOf(slo));
+    const { size, scopes, newestMs, jobs, instances } = this.#targets;
+    const mine = Array.from({ length: size }, (_, i) => i).filter((target) => scopes[target]!.includes(scope));
+    mine.sort((a, b) => newestMs[b]! - newestMs[a]!);
+    const examples = mine.slice(0, limit).map((target) => ({
+      job: jobs[target]!,
+      instance: instances[target]!,
+      lastSample: timeText(newestMs[target]!),
+    }));
+    return { total: mine.length, examples };
   }
 
   /** Whether an SLO has this group already. */
@@ -338,12 +423,14 @@ export class Engine {
     const previousMs = lastMs[id]!;
     if (kind === SAMPLE_STALE) {
       outcome.stale++;
+      this.#note(id, STALE);
       return this.#stale(id, tMs);
     }
     const isHistogram = holdsHistogram(kind);
     const isDelta = kind === SAMPLE_DELTA || kind === SAMPLE_HISTOGRAM_DELTA;
     if (isHistogram ? !isCountable(batch.histograms[value]!) : !this.#isUsable(id, value)) {
       outcome.invalidValue++;
+      this.#note(id, INVALID_VALUE);
       return false;
     }
     if (tMs <= previousMs) {
@@ -351,6 +438,7 @@ export class Engine {
       if (isDuplicate) outcome.duplicate++;
       else if (tMs < previousMs) outcome.outOfOrder++;
       else outcome.conflict++;
+      this.#note(id, isDuplicate ? DUPLICATE : tMs < previousMs ? OUT_OF_ORDER : CONFLICT);
       // What is late of a cumulative series has been told by now; what a delta tells is nowhere else.
       if (!isDuplicate && (isDelta || tMs === previousMs)) outcome.lose(row, isDelta ? 'late_delta' : 'conflict');
       return false;
@@ -358,18 +446,21 @@ export class Engine {
     const previousStartMs = lastStartMs[id]!;
     if (isDelta && startMs !== 0 && startMs < previousMs) {
       // Part of what it tells has been counted already: two writers of one series.
-      outcome.writerConflict++;
+      this.#writerConflict(id);
       outcome.lose(row, 'late_delta');
       return false;
     }
     outcome.accepted++;
-    if (overlaps(previousStartMs, previousMs, startMs)) outcome.writerConflict++;
+    if (overlaps(previousStartMs, previousMs, startMs)) this.#writerConflict(id);
     lastMs[id] = tMs;
     lastStartMs[id] = startMs;
     const first = !(previousMs > EXISTED_BEFORE);
     if (first) this.#appear(id, tMs);
     const old = tMs <= oldestMs;
-    if (old) outcome.tooOld++;
+    if (old) {
+      outcome.tooOld++;
+      this.#note(id, TOO_OLD);
+    }
     if (kind === SAMPLE_HISTOGRAM_DELTA) {
       if (!old) this.#histogramIncrease(id, tMs, batch.histograms[value]!);
       return true;
@@ -393,7 +484,7 @@ export class Engine {
       batch.hasSenders &&
       this.#isHandOver(batch, row)
     ) {
-      outcome.writerConflict++;
+      this.#writerConflict(id);
       lastValue[id] = previousValue;
       // What the journal says, for whoever replays it knows no sender.
       batch.values[row] = previousValue;
@@ -403,7 +494,7 @@ export class Engine {
       this.#increase(id, tMs, value);
     } else if (value < previousValue) {
       // The start timestamp says that nothing began anew, so two writers share one identity: keep the higher baseline.
-      outcome.writerConflict++;
+      this.#writerConflict(id);
       lastValue[id] = previousValue;
     } else {
       this.#increase(id, tMs, value - previousValue);
@@ -511,11 +602,11 @@ export class Engine {
     if (previous !== undefined && !reset) {
       let step = increaseOf(previous, histogram);
       if (step.reset && histogram.resetHint !== 'yes' && isSameStart(previousStartMs, startMs, tMs)) {
-        this.#outcome.writerConflict++;
+        this.#writerConflict(id);
         return;
       }
       if (step.reset && histogram.resetHint !== 'yes' && batch.hasSenders && this.#isHandOver(batch, row)) {
-        this.#outcome.writerConflict++;
+        this.#writerConflict(id);
         histogram = { ...previous, resetHint: 'unknown' };
         step = increaseOf(previous, histogram);
         // What the journal says, for whoever replays it knows no sender.

@@ -179,7 +179,17 @@ export class Pushes {
 
   /** What was pushed to an SLO; null when nothing was. */
   counts(slo: number): PushCounts | null {
-    return this.#fed.get(slo) ?? null;
+    const fed = this.#fed.get(slo);
+    // Of what a snapshot restores, only the ids are known.
+    return fed === undefined || Number.isNaN(fed.arrivedMs) ? null : fed;
+  }
+
+  restartCounts(): void {
+    for (const fed of this.#fed.values()) {
+      fed.applied = 0;
+      fed.duplicates = 0;
+      fed.tooOld = 0;
+    }
   }
 
   save(): PushesSave[] {

@@ -70,27 +70,39 @@ export class SloIndex {
   }
 }
 
-function wanted(slo: Slo): { role: number; matchers: readonly Matcher[] }[] {
+/** What an SLO looks for. */
+export interface Wanted {
+  readonly role: number;
+  /** What the series is to the SLO, in words. */
+  readonly as: string;
+  /** The selector as the definition file writes it. */
+  readonly text: string;
+  readonly matchers: readonly Matcher[];
+}
+
+export function wanted(slo: Slo): Wanted[] {
   const { sli } = slo;
   switch (sli.kind) {
     case 'events':
       return [
-        ...sli.total.map(({ matchers }) => ({ role: IN_TOTAL, matchers })),
-        ...sli.selectors.map(({ matchers }) => ({ role: IN_GIVEN, matchers })),
+        ...sli.total.map((selector) => ({ role: IN_TOTAL, as: 'total', ...selector })),
+        ...sli.selectors.map((selector) => ({ role: IN_GIVEN, as: sli.given, ...selector })),
       ];
-    case 'latency':
+    case 'latency': {
+      const { histogram } = sli;
       return [
-        { role: LATENCY_BUCKET, matchers: suffixed(sli.histogram, '_bucket') },
-        { role: LATENCY_COUNT, matchers: suffixed(sli.histogram, '_count') },
-        { role: LATENCY_NATIVE, matchers: sli.histogram.matchers },
+        { role: LATENCY_BUCKET, as: 'bucket', ...histogram, matchers: suffixed(histogram, '_bucket') },
+        { role: LATENCY_COUNT, as: 'count', ...histogram, matchers: suffixed(histogram, '_count') },
+        { role: LATENCY_NATIVE, as: 'native histogram', ...histogram },
       ];
+    }
     case 'probe':
     case 'threshold':
-      return [{ role: GAUGE, matchers: sli.gauge.matchers }];
+      return [{ role: GAUGE, as: 'gauge', ...sli.gauge }];
     case 'freshness':
-      return [{ role: GAUGE, matchers: sli.selector.matchers }];
+      return [{ role: GAUGE, as: sli.source, ...sli.selector }];
     case 'throughput':
-      return [{ role: RATE_COUNTER, matchers: sli.counter.matchers }];
+      return [{ role: RATE_COUNTER, as: 'counter', ...sli.counter }];
     case 'push':
       return [];
   }

@@ -64,6 +64,7 @@ export class OtlpReceiver {
     const result = this.#result;
     if (result.batch.capacity > BATCH_ROWS_KEPT_MAX) result.batch = new SampleBatch(BATCH_ROWS_INITIAL);
     result.rejections.clear();
+    result.batch.protocol = 'otlp';
     this.#metrics.read(this.#checked(encoding === 'json' ? protobufOfJson(body) : body), result.batch);
     result.pointCount = this.#metrics.pointCount;
     result.pointRows = this.#metrics.pointRows;

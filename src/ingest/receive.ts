@@ -58,6 +58,7 @@ export class RemoteWriteReceiver {
     const reader = protocol === 'rw1' ? this.#reader1 : this.#reader2;
     const result = this.#result;
     if (result.batch.capacity > BATCH_ROWS_KEPT_MAX) result.batch = new SampleBatch(BATCH_ROWS_INITIAL);
+    result.batch.protocol = protocol;
     result.rejections.clear();
     try {
       const length = snappy.decode(body);

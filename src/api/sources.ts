@@ -1,0 +1,82 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { FastifyInstance } from 'fastify';
+import type { Engine } from '../engine/engine.ts';
+import type { Slo } from '../engine/slo.ts';
+import type { SloSources } from '../engine/slo-sources.ts';
+import type { PushSourceState, SourceState } from '../engine/sources.ts';
+import { apiError } from './errors.ts';
+import { onlyParameters, type QueryParameters, single } from './query.ts';
+
+const SOURCES_DEFAULT = 1000;
+const SOURCES_MAX = 10_000;
+const TARGET_EXAMPLES_MAX = 20;
+/** Looking at them takes some 10 ms; then whoever else waits has a turn. */
+const SERIES_A_TURN = 4_000;
+
+interface Sources {
+  readonly sources: readonly SourceState[];
+  /** Sources that pass the filter, of which at most `limit` are shown. */
+  readonly total: number;
+  readonly pushes: readonly PushSourceState[];
+}
+
+/** `GET /api/v1/sources?job&instance&slo&limit` and `GET /api/v1/slos/{service}/{name}/sources`. */
+export function sourceRoutes(app: FastifyInstance, engine: Engine, clock: () => number): void {
+  const byId = new Map(engine.slos.map((slo) => [slo.id, slo]));
+  const walks = new Queue();
+
+  app.get('/api/v1/sources', (request): Sources => {
+    const query = request.query as QueryParameters;
+    onlyParameters(query, ['job', 'instance', 'slo', 'limit']);
+    const slo = single(query, 'slo') ?? null;
+    if (slo !== null && !byId.has(slo)) throw apiError('slo_not_found', { id: slo });
+    const filter = { job: single(query, 'job') ?? null, instance: single(query, 'instance') ?? null, slo };
+    const { sources, total } = engine.sources(filter, limitOf(query), clock());
+    const ofTargets = filter.job !== null || filter.instance !== null;
+    const pushes = ofTargets ? [] : engine.pushSources().filter((push) => slo === null || push.slo === slo);
+    return { sources, total, pushes: pushes.slice(0, SOURCES_MAX) };
+  });
+
+  app.get('/api/v1/slos/:service/:name/sources', (request): Promise<SloSources> => {
+    const { service, name } = request.params as { service: string; name: string };
+    onlyParameters(request.query as QueryParameters, []);
+    const id = `${service}/${name}`;
+    const slo = byId.get(id);
+    if (slo === undefined) throw apiError('slo_not_found', { id });
+    return walks.run(() => sourcesOf(engine, slo));
+  });
+}
+
+async function sourcesOf(engine: Engine, slo: Slo): Promise<SloSources> {
+  const walk = engine.selectorWalk(slo);
+  for (let from = 0; from < engine.seriesCount; from += SERIES_A_TURN) {
+    walk.walk(from, Math.min(from + SERIES_A_TURN, engine.seriesCount));
+    await nextTurn();
+  }
+  return {
+    slo: slo.id,
+    sliKind: slo.sli.kind,
+    targets: engine.targetsOf(slo.id, TARGET_EXAMPLES_MAX),
+    selectors: walk.selectors,
+    pushes: engine.pushSources().find((push) => push.slo === slo.id) ?? null,
+  };
+}
+
+function limitOf(query: QueryParameters): number {
+  const text = single(query, 'limit');
+  if (text === undefined) return SOURCES_DEFAULT;
+  const limit = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (limit >= 1 && limit <= SOURCES_MAX) return limit;
+  throw apiError('bad_parameter', { name: 'limit', expected: `a number from 1 to ${SOURCES_MAX}`, got: text });
+}
+
+/** One after the other: what takes long must not take all there is. */
+class Queue {
+  #last: Promise<unknown> = Promise.resolve();
+
+  run<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#last.then(work);
+    this.#last = mine.catch(() => {});
+    return mine;
+  }
+}
