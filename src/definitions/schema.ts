@@ -207,6 +207,7 @@ function report(error: ErrorObject, path: Path, document: DefinitionDocument): v
 
 function unknownKey(key: string, schema: AnySchemaObject): string {
   const known = [...Object.keys(schema['properties'] ?? {}), ...((schema['examples'] as string[] | undefined) ?? [])];
+  if (known.length === 0) return 'unknown key; there are none';
   const meant = nearest(key, known);
   return meant === null ? `unknown key; there are ${known.join(', ')}` : `unknown key; did you mean ${meant}?`;
 }

@@ -121,6 +121,19 @@ test('a sender of remote write 2.0 is told that nothing was written, until it is
   expect(await write2()).toEqual([204, '1', '0', '0']);
 });
 
+test('pushed events that could not be committed are not acknowledged, and their id makes the retry harmless', async () => {
+  intake.serve(journal);
+  const event = { sloId: 'api/availability', group: null, tMs: MIDNIGHT_MS, good: 1, bad: 0, id: 'run-1' };
+  const push = () => intake.push(() => [event], counters);
+  disk.isFull = true;
+  const message = 'the journal could not be written: database or disk is full; try again';
+  await expect(push()).rejects.toThrow(message);
+  await expect(push()).rejects.toThrow(message);
+  disk.isFull = false;
+  expect(await push()).toEqual({ applied: [], duplicates: 1, tooOld: 0 });
+  expect(disk.records).toBe(1);
+});
+
 test('when too much waits for the disk, nothing more is applied', async () => {
   intake.serve(journal);
   disk.isFull = true;

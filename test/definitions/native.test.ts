@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { formatProblem } from '../../src/definitions/document.ts';
 import { readDefinitions } from '../../src/definitions/load.ts';
 import { isFault, readSelector } from '../../src/definitions/selector.ts';
-import { readSli, type SliDefinition } from '../../src/definitions/sli.ts';
+import { nativeSli, readSli, type SliDefinition } from '../../src/definitions/sli.ts';
 import type { Selector, Sli, Slo } from '../../src/engine/slo.ts';
 import { mutated, problemsOf, slosOf } from './reading.ts';
 
@@ -151,6 +151,7 @@ test('every kind of SLI is read', () => {
     return { text, matchers: read.matchers.map((matcher) => ({ ...matcher, matches: expect.any(Function) })) };
   };
   const f = (definition: SliDefinition, expected: Sli): void => expect(readSli(definition)).toEqual(expected);
+  f({ push: {} }, { kind: 'push' });
   f(
     { latency: { histogram: 'h', threshold: '200ms' } },
     { kind: 'latency', histogram: selector('h'), thresholdSeconds: 0.2 },
@@ -309,8 +310,17 @@ test('the fields of the other SLIs are checked too', () => {
   );
   f('threshold: {gauge: g, op: eq, value: 1}', "5:29: slos[0].sli.threshold.op: must be lt, lte, gt or gte, got 'eq'");
   f('threshold: {gauge: g, op: lt, value: many}', "5:40: slos[0].sli.threshold.value: must be a number, got 'many'");
-  f('push: {job: x}', '5:10: slos[0].sli.push.job: unknown key; there are ');
+  f('push: {job: x}', '5:10: slos[0].sli.push.job: unknown key; there are none');
   f('', '4:33: slos[0].sli: must have exactly one of events, latency, probe, freshness, throughput, threshold or push');
+});
+
+test('an SLI that lives by pushes has groups and slices as any other', () => {
+  const [slo] = slosOf(
+    'apiVersion: slipstream/v1\nservice: jobs\nslos:\n' +
+      '- {name: nightly, objective: 99, groupBy: [region], budgeting: timeslices, sliceTarget: 90, sli: {push: {}}}\n',
+  );
+  expect(slo).toMatchObject({ id: 'jobs/nightly', groupBy: ['region'], slice: { text: '1m' }, sli: { kind: 'push' } });
+  expect(nativeSli(slo!.sli)).toEqual({ push: {} });
 });
 
 test('calendar windows, groups and budgets by slices are kept', () => {
