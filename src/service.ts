@@ -108,7 +108,12 @@ export async function startService({
     history: store.history,
     intake,
     endpoints: [write, otlpHttp],
-    events: { intake, reader: new EventReader(engine), bodyBytesMax, counters: pushes },
+    events: {
+      intake,
+      reader: new EventReader(engine),
+      bodyBytesMax: Math.min(bodyBytesMax, jsonBytesMax),
+      counters: pushes,
+    },
     metrics,
     connectionsMax: limits.connectionsMax,
     logger,

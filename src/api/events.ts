@@ -1,4 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { IngestError } from '../ingest/errors.ts';
+import { checkDepth } from '../ingest/otlp-json.ts';
 import { EventProblems, type EventReader } from '../ingest/pushed-events.ts';
 import { BodyTooLarge, readBody } from './body.ts';
 import type { WriteCounters } from './counters.ts';
@@ -82,10 +84,13 @@ function checkHeaders({ headers }: FastifyRequest, bytesMax: number): void {
 async function jsonBody({ raw }: FastifyRequest, bytesMax: number, hold: Hold): Promise<{ value: unknown } | null> {
   try {
     const bytes = await readBody(raw, bytesMax, hold);
-    return bytes === null ? null : { value: JSON.parse(utf8.decode(bytes)) };
+    if (bytes === null) return null;
+    checkDepth(bytes);
+    return { value: JSON.parse(utf8.decode(bytes)) };
   } catch (error) {
     if (error instanceof BodyTooLarge) throw apiError('body_too_large', { limit: bytesMax });
     if (error instanceof ApiError) throw error;
+    if (error instanceof IngestError) throw new ApiError(error.code, error.message);
     const detail = error instanceof SyntaxError ? oneLine(error.message) : 'it is not UTF-8';
     throw apiError('malformed_json', { detail: `the body is not JSON: ${detail}` });
   }

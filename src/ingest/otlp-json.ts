@@ -29,7 +29,7 @@ export function protobufOfJson(body: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 /** JSON.parse needs a second for two million brackets one inside the other. */
-function checkDepth(body: Uint8Array): void {
+export function checkDepth(body: Uint8Array): void {
   let depth = 0;
   let inText = false;
   for (let i = 0; i < body.length; i++) {
