@@ -1,23 +1,14 @@
 import { Accounts, type LedgerEntry } from './accounts.ts';
 import type { SampleBatch } from './batch.ts';
-import {
-  FUTURE_MAX_MS,
-  holdsHistogram,
-  SAMPLE_DELTA,
-  SAMPLE_HISTOGRAM,
-  SAMPLE_HISTOGRAM_DELTA,
-  SAMPLE_STALE,
-  SAMPLE_VALUE,
-} from './batch.ts';
+import { FUTURE_MAX_MS, SAMPLE_STALE, SAMPLE_VALUE } from './batch.ts';
 import { MINUTE_MS } from './duration.ts';
 import { decodeSeries, type LabelSet, labelValue, readings, withOriginals } from './label-set.ts';
 import type { Group } from './ledger.ts';
-import { increaseOf, isCountable, type NativeHistogram, underThreshold } from './native-histogram.ts';
 import { IngestOutcome } from './outcome.ts';
 import { type PushedEvents, Pushes, type PushOutcome } from './pushes.ts';
 import { Replicas } from './replicas.ts';
 import { Scope, scopeOf } from './scope.ts';
-import { COUNTER, OTHER, SeriesColumns, UNMATCHED } from './series-columns.ts';
+import { COUNTER, EXISTED_BEFORE, OTHER, SeriesColumns, UNMATCHED } from './series-columns.ts';
 import { SeriesTable } from './series-table.ts';
 import { isSliced } from './slices.ts';
 import type { Slo } from './slo.ts';
@@ -30,7 +21,6 @@ import {
   INVALID_VALUE,
   OUT_OF_ORDER,
   SourceCounts,
-  STALE,
   TOO_NEW,
   TOO_OLD,
   WRITER_CONFLICT,
@@ -43,9 +33,9 @@ import {
   type SourceState,
   timeText,
 } from './sources.ts';
-import { isReset, isSameStart, overlaps, startsAnew } from './start-time.ts';
 import type { AlertTransition, SloState } from './state.ts';
 import { Targets } from './targets.ts';
+import { UnusualSamples } from './unusual-samples.ts';
 import { longestPeriodMs } from './windows.ts';
 import { Wiring } from './wiring.ts';
 
@@ -71,9 +61,6 @@ export const ENGINE_DEFAULTS: EngineOptions = {
   seed: 0,
 };
 
-/** In `lastMs`: no value of the series was ever seen, but a stale marker was. Below every time, so that any sample is newer. */
-const EXISTED_BEFORE = Number.NEGATIVE_INFINITY;
-
 /**
  * Samples in, budgets out. Pure: time is an argument, and the same calls in the same order give the same bits.
  */
@@ -95,15 +82,9 @@ export class Engine {
   readonly #wiring: Wiring;
   readonly #pushes: Pushes;
   readonly #counts = new SourceCounts();
-  /** Last native histogram of each series that has one. */
-  readonly #histograms = new Map<number, NativeHistogram>();
+  readonly #unusual: UnusualSamples;
   readonly #outcome = new IngestOutcome();
   readonly #longestWindowMs: number;
-  /**
-   * Per SLO, since when it has listened: a target must have reported after that for a new series to count as newborn. An SLO
-   * that has been there from the beginning has always listened.
-   */
-  readonly #listeningSinceMs: Float64Array;
 
   constructor(slos: readonly Slo[], options: Partial<EngineOptions> = {}) {
     this.#options = { ...ENGINE_DEFAULTS, ...options };
@@ -125,7 +106,16 @@ export class Engine {
       this.#sloOf.set(slo.id, i);
     });
     this.#longestWindowMs = Math.max(0, ...slos.map((slo) => longestPeriodMs(slo.window)));
-    this.#listeningSinceMs = new Float64Array(slos.length).fill(Number.NEGATIVE_INFINITY);
+    this.#unusual = new UnusualSamples({
+      slos: slos.length,
+      series: this.#series,
+      targets: this.#targets,
+      wiring: this.#wiring,
+      accounts: this.#accounts,
+      replicas: this.replicas,
+      counts: this.#counts,
+      outcome: this.#outcome,
+    });
   }
 
   #scopeFor(slo: Slo): Scope {
@@ -245,7 +235,7 @@ export class Engine {
       const value = values[row]!;
       const previousMs = lastMs[id]!;
       if (seriesRole !== COUNTER || kinds[row] !== SAMPLE_VALUE || !(previousMs > EXISTED_BEFORE)) {
-        if (this.#unusualSample(batch, row, oldestMs)) changes = true;
+        if (this.#unusual.apply(batch, row, oldestMs)) changes = true;
       } else if (!(value >= 0 && value < Number.POSITIVE_INFINITY)) {
         outcome.invalidValue++;
         counts.note(target, INVALID_VALUE);
@@ -263,7 +253,7 @@ export class Engine {
         }
       } else {
         let increase = value - lastValue[id]!;
-        if (increase < 0 && batch.hasSenders && this.#isHandOver(batch, row)) {
+        if (increase < 0 && batch.hasSenders && this.#unusual.isHandOver(batch, row)) {
           outcome.writerConflict++;
           counts.note(target, WRITER_CONFLICT);
           // In the journal the row is a sign of life and no more: without its sender the value would look like a reset.
@@ -301,21 +291,6 @@ export class Engine {
     outcome.accepted += accepted;
     outcome.unmatched = unmatched;
     return outcome;
-  }
-
-  /** An outcome outside the ingest loop, for the source of the series. */
-  #note(id: number, which: number): void {
-    this.#counts.note(this.#series.target[id]!, which);
-  }
-
-  #writerConflict(id: number): void {
-    this.#outcome.writerConflict++;
-    this.#note(id, WRITER_CONFLICT);
-  }
-
-  #isHandOver(batch: SampleBatch, row: number): boolean {
-    const intervalMs = this.#targets.intervalMs[this.#series.target[batch.seriesIds[row]!]!]!;
-    return this.replicas.isHandOver(batch.senders[row]!, batch.timestampsMs[row]!, intervalMs);
   }
 
   /**
@@ -408,246 +383,6 @@ export class Engine {
     return slo === undefined ? 0 : this.slos[slo]!.groupsMax - this.#accounts.of(slo).length;
   }
 
-  /**
-   * Every sample that is not the next value of a known event counter: first samples, stale markers, gauges, declared deltas,
-   * start timestamps, native histograms. Returns whether it changed anything.
-   */
-  #unusualSample(batch: SampleBatch, row: number, oldestMs: number): boolean {
-    const outcome = this.#outcome;
-    const { lastMs, lastValue, lastStartMs } = this.#series;
-    const id = batch.seriesIds[row]!;
-    const tMs = batch.timestampsMs[row]!;
-    const value = batch.values[row]!;
-    const kind = batch.kinds[row]!;
-    const startMs = kind === SAMPLE_VALUE || kind === SAMPLE_STALE ? 0 : batch.startsMs[row]!;
-    const previousMs = lastMs[id]!;
-    if (kind === SAMPLE_STALE) {
-      outcome.stale++;
-      this.#note(id, STALE);
-      return this.#stale(id, tMs);
-    }
-    const isHistogram = holdsHistogram(kind);
-    const isDelta = kind === SAMPLE_DELTA || kind === SAMPLE_HISTOGRAM_DELTA;
-    if (isHistogram ? !isCountable(batch.histograms[value]!) : !this.#isUsable(id, value)) {
-      outcome.invalidValue++;
-      this.#note(id, INVALID_VALUE);
-      return false;
-    }
-    if (tMs <= previousMs) {
-      const isDuplicate = tMs === previousMs && (isHistogram || value === lastValue[id]);
-      if (isDuplicate) outcome.duplicate++;
-      else if (tMs < previousMs) outcome.outOfOrder++;
-      else outcome.conflict++;
-      this.#note(id, isDuplicate ? DUPLICATE : tMs < previousMs ? OUT_OF_ORDER : CONFLICT);
-      // What is late of a cumulative series has been told by now; what a delta tells is nowhere else.
-      if (!isDuplicate && (isDelta || tMs === previousMs)) outcome.lose(row, isDelta ? 'late_delta' : 'conflict');
-      return false;
-    }
-    const previousStartMs = lastStartMs[id]!;
-    if (isDelta && startMs !== 0 && startMs < previousMs) {
-      // Part of what it tells has been counted already: two writers of one series.
-      this.#writerConflict(id);
-      outcome.lose(row, 'late_delta');
-      return false;
-    }
-    outcome.accepted++;
-    if (overlaps(previousStartMs, previousMs, startMs)) this.#writerConflict(id);
-    lastMs[id] = tMs;
-    lastStartMs[id] = startMs;
-    const first = !(previousMs > EXISTED_BEFORE);
-    if (first) this.#appear(id, tMs);
-    const old = tMs <= oldestMs;
-    if (old) {
-      outcome.tooOld++;
-      this.#note(id, TOO_OLD);
-    }
-    if (kind === SAMPLE_HISTOGRAM_DELTA) {
-      if (!old) this.#histogramIncrease(id, tMs, batch.histograms[value]!);
-      return true;
-    }
-    if (kind === SAMPLE_HISTOGRAM) {
-      this.#histogram(batch, row, startMs, previousMs, previousStartMs, old);
-      return true;
-    }
-    const previousValue = lastValue[id]!;
-    lastValue[id] = value;
-    if (old) return true;
-    this.#gauges(id, tMs, value);
-    if (!this.#isCounter(id)) return true;
-    if (kind === SAMPLE_DELTA) {
-      this.#increase(id, tMs, value);
-    } else if (first) {
-      this.#firstSample(id, tMs, value, startMs, previousMs === EXISTED_BEFORE);
-    } else if (
-      value < previousValue &&
-      !startsAnew(previousStartMs, previousMs, startMs, tMs) &&
-      batch.hasSenders &&
-      this.#isHandOver(batch, row)
-    ) {
-      this.#writerConflict(id);
-      lastValue[id] = previousValue;
-      // What the journal says, for whoever replays it knows no sender.
-      batch.values[row] = previousValue;
-      this.#increase(id, tMs, 0);
-    } else if (isReset(previousStartMs, previousMs, startMs, tMs, previousValue, value)) {
-      outcome.resets++;
-      this.#increase(id, tMs, value);
-    } else if (value < previousValue) {
-      // The start timestamp says that nothing began anew, so two writers share one identity: keep the higher baseline.
-      this.#writerConflict(id);
-      lastValue[id] = previousValue;
-    } else {
-      this.#increase(id, tMs, value - previousValue);
-    }
-    return true;
-  }
-
-  #appear(id: number, tMs: number): void {
-    const { feedStart, feedCount } = this.#series;
-    const { account } = this.#wiring.feeds;
-    for (let feed = feedStart[id]!; feed < feedStart[id]! + feedCount[id]!; feed++) {
-      this.#accounts.appear(account[feed]!, tMs);
-    }
-    for (const { entry } of this.#wiring.othersOf(id)) entry.ledger.appear(tMs);
-  }
-
-  /** Gauges may be negative; counters may not. */
-  #isUsable(id: number, value: number): boolean {
-    if (!Number.isFinite(value)) return false;
-    return value >= 0 || !this.#isCounter(id);
-  }
-
-  #isCounter(id: number): boolean {
-    return this.#series.feedCount[id]! > 0 || this.#wiring.othersOf(id).some(({ kind }) => kind === 'rate');
-  }
-
-  #stale(id: number, tMs: number): boolean {
-    const { lastMs } = this.#series;
-    const isFirst = Number.isNaN(lastMs[id]!);
-    // It existed before we met it, so its next value is no news.
-    if (isFirst) lastMs[id] = EXISTED_BEFORE;
-    const gauges = this.#wiring.othersOf(id).filter(({ kind }) => kind === 'gauge');
-    if (tMs < lastMs[id]!) return isFirst;
-    for (const { entry, slot } of gauges) entry.ledger.postSample(tMs, slot, Number.NaN);
-    return isFirst || gauges.length > 0;
-  }
-
-  /** Samples that are events, or judged in slices, by their value. */
-  #gauges(id: number, tMs: number, value: number): void {
-    for (const { kind, entry, slot } of this.#wiring.othersOf(id)) {
-      if (kind === 'gauge') entry.ledger.postSample(tMs, slot, value);
-      if (kind === 'probe') {
-        const good = Math.min(Math.max(value, 0), 1);
-        this.#accounts.add(entry.events, tMs, good, 1 - good);
-      }
-    }
-  }
-
-  /** A counter went up by `increase`. */
-  #increase(id: number, tMs: number, increase: number): void {
-    const { feedStart, feedCount } = this.#series;
-    const { account, good, bad } = this.#wiring.feeds;
-    for (let feed = feedStart[id]!; feed < feedStart[id]! + feedCount[id]!; feed++) {
-      this.#accounts.add(account[feed]!, tMs, good[feed]! * increase, bad[feed]! * increase);
-    }
-    for (const { kind, entry, slot } of this.#wiring.othersOf(id)) {
-      if (kind === 'rate') entry.ledger.postSample(tMs, slot, increase);
-    }
-  }
-
-  /** The first sample counts in full for every SLO that can know the series to be newborn, and nothing for the others. */
-  #firstSample(id: number, tMs: number, value: number, startMs: number, existedBefore: boolean): void {
-    const { feedStart, feedCount } = this.#series;
-    const { account, good, bad } = this.#wiring.feeds;
-    let newborn = false;
-    for (let feed = feedStart[id]!; feed < feedStart[id]! + feedCount[id]!; feed++) {
-      if (!this.#isNewborn(id, tMs, startMs, existedBefore, this.#accounts.sloOf[account[feed]!]!)) continue;
-      newborn = true;
-      this.#accounts.add(account[feed]!, tMs, good[feed]! * value, bad[feed]! * value);
-    }
-    for (const { kind, entry, slot } of this.#wiring.othersOf(id)) {
-      if (kind !== 'rate' || !this.#isNewborn(id, tMs, startMs, existedBefore, entry.slo)) continue;
-      newborn = true;
-      entry.ledger.postSample(tMs, slot, value);
-    }
-    if (newborn) this.#outcome.newborn++;
-    else this.#outcome.openingBalance++;
-  }
-
-  /**
-   * Provably newborn for an SLO: its start timestamp lies inside our coverage, or its target was already being received when it
-   * appeared and it had not been heard of before.
-   */
-  #isNewborn(id: number, tMs: number, startMs: number, existedBefore: boolean, slo: number): boolean {
-    const listeningSinceMs = this.#listeningSinceMs[slo]!;
-    const coveredSinceMs = Math.max(this.#accounts.scopeOf(slo).firstMs, listeningSinceMs);
-    if (startMs !== 0 && startMs < tMs && startMs >= coveredSinceMs) return true;
-    return !existedBefore && this.#targets.wasReceivedBefore(this.#series.target[id]!, tMs, listeningSinceMs);
-  }
-
-  #histogram(
-    batch: SampleBatch,
-    row: number,
-    startMs: number,
-    previousMs: number,
-    previousStartMs: number,
-    old: boolean,
-  ): void {
-    const id = batch.seriesIds[row]!;
-    const tMs = batch.timestampsMs[row]!;
-    let histogram = batch.histograms[batch.values[row]!]!;
-    const previous = previousMs > EXISTED_BEFORE ? this.#histograms.get(id) : undefined;
-    let increase = histogram;
-    let reset = previous !== undefined && startsAnew(previousStartMs, previousMs, startMs, tMs);
-    if (previous !== undefined && !reset) {
-      let step = increaseOf(previous, histogram);
-      if (step.reset && histogram.resetHint !== 'yes' && isSameStart(previousStartMs, startMs, tMs)) {
-        this.#writerConflict(id);
-        return;
-      }
-      if (step.reset && histogram.resetHint !== 'yes' && batch.hasSenders && this.#isHandOver(batch, row)) {
-        this.#writerConflict(id);
-        histogram = { ...previous, resetHint: 'unknown' };
-        step = increaseOf(previous, histogram);
-        // What the journal says, for whoever replays it knows no sender.
-        batch.histograms[batch.values[row]!] = histogram;
-      }
-      increase = step.increase;
-      reset = step.reset;
-    }
-    this.#histograms.set(id, histogram);
-    // A histogram that may go down counts nothing.
-    if (old || histogram.resetHint === 'gauge') return;
-    if (reset) this.#outcome.resets++;
-    let newborn = false;
-    for (const { kind, entry } of this.#wiring.othersOf(id)) {
-      const { sli } = entry.ledger.slo;
-      if (kind !== 'native' || sli.kind !== 'latency') continue;
-      if (previous === undefined) {
-        if (!this.#isNewborn(id, tMs, startMs, previousMs === EXISTED_BEFORE, entry.slo)) continue;
-        newborn = true;
-      }
-      this.#countHistogram(entry, sli.thresholdSeconds, tMs, increase);
-    }
-    if (previous !== undefined) return;
-    if (newborn) this.#outcome.newborn++;
-    else this.#outcome.openingBalance++;
-  }
-
-  /** A declared delta, which is an increment by itself and no baseline of the next one. */
-  #histogramIncrease(id: number, tMs: number, increase: NativeHistogram): void {
-    for (const { kind, entry } of this.#wiring.othersOf(id)) {
-      const { sli } = entry.ledger.slo;
-      if (kind === 'native' && sli.kind === 'latency') this.#countHistogram(entry, sli.thresholdSeconds, tMs, increase);
-    }
-  }
-
-  #countHistogram(entry: LedgerEntry, thresholdSeconds: number, tMs: number, increase: NativeHistogram): void {
-    const { count, lower, estimate, upper } = underThreshold(increase, thresholdSeconds);
-    this.#accounts.add(entry.events, tMs, estimate, count - estimate);
-    this.#accounts.add(entry.bounds, tMs, lower, upper);
-  }
-
   /** One tick: judges every alert as of its watermark and returns what changed. */
   evaluate(nowMs: number): AlertTransition[] {
     const transitions: AlertTransition[] = [];
@@ -719,7 +454,7 @@ export class Engine {
         lastMs: lastMs[id]!,
         lastValue: lastValue[id]!,
         lastStartMs: lastStartMs[id]!,
-        histogram: this.#histograms.get(id) ?? null,
+        histogram: this.#unusual.histograms.get(id) ?? null,
       });
     }
     return {
@@ -731,7 +466,7 @@ export class Engine {
       slos: this.slos.map((slo, i) => ({
         id: slo.id,
         fingerprint: sliFingerprint(slo),
-        listeningSinceMs: this.#listeningSinceMs[i]!,
+        listeningSinceMs: this.#unusual.listeningSinceMs[i]!,
       })),
       pushes: this.#pushes.save(),
     };
@@ -758,7 +493,7 @@ export class Engine {
         this.#listenAfterRestore(i, nowMs);
         return;
       }
-      this.#listeningSinceMs[i] = saved.listeningSinceMs;
+      this.#unusual.listeningSinceMs[i] = saved.listeningSinceMs;
       for (const ledger of save.ledgers.filter(({ sloId }) => sloId === slo.id)) {
         const entry = ledger.group === null ? this.#accounts.of(i)[0] : this.#accounts.forGroup(i, ledger.group);
         entry?.ledger.load(ledger);
@@ -771,7 +506,7 @@ export class Engine {
   /** An SLO that the snapshot does not know: it has heard nothing of what its targets reported before, by whatever clock. */
   #listenAfterRestore(slo: number, nowMs: number): void {
     const sinceMs = Math.max(nowMs, this.#accounts.scopeOf(slo).newestMs + 1);
-    this.#listeningSinceMs[slo] = sinceMs;
+    this.#unusual.listeningSinceMs[slo] = sinceMs;
     // What is pushed is never an opening balance.
     if (this.slos[slo]!.sli.kind === 'push') return;
     for (const { ledger } of this.#accounts.of(slo)) ledger.listenSince(sinceMs);
@@ -787,7 +522,7 @@ export class Engine {
       this.#series.lastValue[newId] = lastValue;
       this.#series.lastStartMs[newId] = lastStartMs;
       this.#series.movesClock[newId] = 1;
-      if (histogram !== null) this.#histograms.set(newId, histogram);
+      if (histogram !== null) this.#unusual.histograms.set(newId, histogram);
     }
     return newIds;
   }

@@ -7,6 +7,9 @@ export const COUNTER = 1;
 /** Everything else: gauges, native histograms, counters that are judged slice by slice. */
 export const OTHER = 2;
 
+/** In `lastMs`: no value of the series was ever seen, but a stale marker was. Below every time, so that any sample is newer. */
+export const EXISTED_BEFORE = Number.NEGATIVE_INFINITY;
+
 export class SeriesColumns {
   /** Event time of the last sample; NaN before the first. */
   lastMs = new Float64Array(1024).fill(Number.NaN);
