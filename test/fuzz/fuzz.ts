@@ -1,0 +1,116 @@
+import { Engine } from '../../src/engine/engine.ts';
+import type { Slo } from '../../src/engine/slo.ts';
+import { IngestError } from '../../src/ingest/errors.ts';
+import { OtlpReceiver } from '../../src/ingest/otlp-receive.ts';
+import { RemoteWriteReceiver } from '../../src/ingest/receive.ts';
+import { compress, encodeWriteRequest } from '../../src/ingest/remote-write-schema.ts';
+import { scrape } from '../api/server.ts';
+import { anSlo, counter } from '../support/slo.ts';
+import { corpus, NOON_MS, PROTOCOLS, type Protocol } from './corpus.ts';
+import { mutated, Random } from './mutate.ts';
+
+/** Broken bodies through a receiver into an engine, while another SLO counts what it is sent. */
+
+export interface Fuzzed {
+  readonly read: number;
+  readonly refused: number;
+  readonly slowestMs: number;
+}
+
+/** SLOs of each kind that a body of the corpus feeds, and one that none does. */
+export const SLOS: readonly Slo[] = [
+  anSlo(),
+  victim('events', {
+    kind: 'events',
+    total: [counter('victim')],
+    given: 'bad',
+    selectors: [counter('victim', { code: /5../ })],
+  }),
+  victim('otlp', { kind: 'events', total: [counter('victim_total')], given: 'bad', selectors: [counter('none')] }),
+  victim('latency', { kind: 'latency', histogram: counter('seconds'), thresholdSeconds: 1 }),
+  victim('exponential', { kind: 'latency', histogram: counter('exponential'), thresholdSeconds: 1 }),
+];
+
+function victim(name: string, sli: Slo['sli']): Slo {
+  return anSlo({ id: `victim/${name}`, service: 'victim', name, sli });
+}
+
+/** Broken bodies without end, the same for the same seed. Of remote write, a quarter is broken after its compression. */
+export function* bodies(protocol: Protocol, seed: number): Generator<Uint8Array<ArrayBuffer>> {
+  const random = new Random(seed);
+  const valid = corpus(protocol);
+  const all = PROTOCOLS.flatMap(corpus);
+  const isCompressed = protocol === 'rw1' || protocol === 'rw2';
+  for (;;) {
+    const body = random.of(valid);
+    const others = random.below(4) === 0 ? all : valid;
+    if (isCompressed && random.below(4) === 0) yield mutated(compress(body), others, false, random);
+    else {
+      const bytes = mutated(body, others, protocol === 'otlp-json', random);
+      yield isCompressed ? new Uint8Array(compress(bytes)) : bytes;
+    }
+  }
+}
+
+const CONTROL_EVERY = 250;
+
+export class Fuzzer {
+  readonly #engine = new Engine(SLOS, { seriesMax: 50_000 });
+  readonly #remoteWrite = new RemoteWriteReceiver(this.#engine);
+  readonly #otlp = new OtlpReceiver({ resolver: this.#engine, streamsMax: 50_000 });
+  #nowMs = NOON_MS;
+  #scrapes = 0;
+
+  /** Throws when a body does what none may do, naming it. */
+  run(protocol: Protocol, seed: number, rounds: number): Fuzzed {
+    const broken = bodies(protocol, seed);
+    let read = 0;
+    let slowestMs = 0;
+    for (let round = 0; round < rounds; round++) {
+      if (round % CONTROL_EVERY === 0) this.control();
+      const body = broken.next().value as Uint8Array<ArrayBuffer>;
+      const started = performance.now();
+      try {
+        this.#ingest(protocol, body);
+        read++;
+      } catch (error) {
+        if (!(error instanceof IngestError)) throw named(error, protocol, seed, round, body);
+      }
+      const tookMs = performance.now() - started;
+      slowestMs = Math.max(slowestMs, tookMs);
+      if (tookMs > 1_000) throw named(new Error(`it took ${tookMs} ms`), protocol, seed, round, body);
+    }
+    this.control();
+    return { read, refused: rounds - read, slowestMs };
+  }
+
+  /** A scrape of the SLO that nobody attacks, which must count it and nothing else. */
+  control(): void {
+    this.#nowMs += 100;
+    const counts = { 200: 1_000 + 50 * this.#scrapes, 500: 2 * this.#scrapes };
+    const body = compress(encodeWriteRequest(scrape(this.#nowMs, counts)));
+    this.#engine.ingest(this.#remoteWrite.read(body, 'rw1').batch, this.#nowMs);
+    const nowMs = this.#nowMs + 5_000;
+    this.#engine.evaluate(nowMs);
+    const states = JSON.stringify(this.#engine.states(nowMs));
+    if (/"(total|good|bad)":-/.test(states)) throw new Error(`there are negative numbers of events: ${states}`);
+    const { good, bad } = this.#engine.state('api/availability', nowMs)!.events;
+    if (good !== 50 * this.#scrapes || bad !== 2 * this.#scrapes) {
+      throw new Error(`after ${this.#scrapes} scrapes there are ${good} good and ${bad} bad events`);
+    }
+    this.#scrapes++;
+  }
+
+  #ingest(protocol: Protocol, body: Uint8Array<ArrayBuffer>): void {
+    const { batch } =
+      protocol === 'rw1' || protocol === 'rw2'
+        ? this.#remoteWrite.read(body, protocol)
+        : this.#otlp.read(body, protocol === 'otlp-json' ? 'json' : 'protobuf');
+    this.#engine.ingest(batch, this.#nowMs);
+  }
+}
+
+function named(cause: unknown, protocol: Protocol, seed: number, round: number, body: Uint8Array): Error {
+  const hex = Buffer.from(body).toString('hex');
+  return new Error(`${protocol}, seed ${seed}, round ${round}: ${cause}; the body in hex: ${hex}`, { cause });
+}
