@@ -42,6 +42,7 @@ export interface Limits {
   readonly seriesMax: number;
   readonly seriesPerRequestMax: number;
   readonly samplesPerRequestMax: number;
+  readonly symbolsPerRequestMax: number;
   readonly labelsMax: number;
   readonly labelNameBytesMax: number;
   readonly labelValueBytesMax: number;
@@ -167,6 +168,7 @@ const DEFAULT_LIMITS: Limits = {
   seriesMax: 2_000_000,
   seriesPerRequestMax: 100_000,
   samplesPerRequestMax: 1_000_000,
+  symbolsPerRequestMax: 1_000_000,
   labelsMax: 64,
   labelNameBytesMax: 1024,
   labelValueBytesMax: 4096,
@@ -295,6 +297,7 @@ function readLimits(limits: NonNullable<ServerFile['limits']>): Limits {
     seriesMax: limits.series ?? DEFAULT_LIMITS.seriesMax,
     seriesPerRequestMax: limits.series_per_request ?? DEFAULT_LIMITS.seriesPerRequestMax,
     samplesPerRequestMax: limits.samples_per_request ?? DEFAULT_LIMITS.samplesPerRequestMax,
+    symbolsPerRequestMax: limits.symbols_per_request ?? DEFAULT_LIMITS.symbolsPerRequestMax,
     labelsMax: limits.labels ?? DEFAULT_LIMITS.labelsMax,
     labelNameBytesMax: bytes(limits.label_name_bytes, DEFAULT_LIMITS.labelNameBytesMax),
     labelValueBytesMax: bytes(limits.label_value_bytes, DEFAULT_LIMITS.labelValueBytesMax),

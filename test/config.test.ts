@@ -29,6 +29,7 @@ test('without a file, a flag or a variable every setting has its default', () =>
         seriesMax: 2_000_000,
         seriesPerRequestMax: 100_000,
         samplesPerRequestMax: 1_000_000,
+        symbolsPerRequestMax: 1_000_000,
         histogramBucketsMax: 4096,
         labelsMax: 64,
         labelNameBytesMax: 1024,

@@ -50,6 +50,7 @@ export const ServerSchema = mapping({
       series: count,
       series_per_request: count,
       samples_per_request: count,
+      symbols_per_request: count,
       labels: count,
       label_name_bytes: bytes,
       label_value_bytes: bytes,
