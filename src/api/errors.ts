@@ -139,7 +139,7 @@ export const ERRORS = {
   too_many_symbols: {
     status: 413,
     message: '{detail}',
-    remedy: 'Lower `max_samples_per_send` of the sender.',
+    remedy: 'Lower `max_samples_per_send` of the sender, or raise `limits.symbols_per_request` in the server file.',
   },
   malformed_snappy: {
     status: 400,

@@ -112,6 +112,7 @@ export const TEST_CONFIG: Config = {
     seriesMax: 10_000,
     seriesPerRequestMax: 1_000,
     samplesPerRequestMax: 10_000,
+    symbolsPerRequestMax: 1_000_000,
     labelsMax: 64,
     labelNameBytesMax: 1_024,
     labelValueBytesMax: 4_096,
