@@ -93,6 +93,9 @@ function addIngest(out: Exposition, write: ProtocolCounters): void {
 function addEngine(out: Exposition, engine: Engine, states: readonly SloState[], nowMs: number): void {
   out.gauge('slipstream_slos', 'SLOs that are evaluated.').add(engine.slos.length);
   out.gauge('slipstream_series', 'Series that are known, wanted by an SLO or not.').add(engine.seriesCount);
+  out
+    .gauge('slipstream_series_quarantined', 'Series that two writers share, of which only the higher one is followed.')
+    .add(engine.quarantinedCount);
   out.gauge('slipstream_targets', 'Targets (job and instance) that are known.').add(engine.targetCount);
   const lag = out.gauge('slipstream_slo_watermark_lag_seconds', "How far an SLO's watermark is behind the wall clock.");
   for (const { id, group, asOf } of states) {

@@ -132,6 +132,11 @@ export class Engine {
     return this.table.size;
   }
 
+  /** Series that two writers share, of which only the higher one is followed. */
+  get quarantinedCount(): number {
+    return this.#unusual.duplicates.quarantined;
+  }
+
   get targetCount(): number {
     return this.#targets.size;
   }
@@ -272,6 +277,7 @@ export class Engine {
           changes = true;
           if (increase < 0) {
             outcome.resets++;
+            this.#unusual.watch(id, value - increase);
             increase = value;
           }
           const start = feedStart[id]!;
@@ -455,6 +461,7 @@ export class Engine {
         lastValue: lastValue[id]!,
         lastStartMs: lastStartMs[id]!,
         histogram: this.#unusual.histograms.get(id) ?? null,
+        suspect: this.#unusual.duplicates.get(id) ?? null,
       });
     }
     return {
@@ -514,7 +521,7 @@ export class Engine {
 
   #restoreSeries(save: EngineSave): Int32Array {
     const newIds = new Int32Array((save.series.at(-1)?.id ?? -1) + 1).fill(-1);
-    for (const { id, labels, lastMs, lastValue, lastStartMs, histogram } of save.series) {
+    for (const { id, labels, lastMs, lastValue, lastStartMs, histogram, suspect } of save.series) {
       const newId = this.registerCanonical(labels);
       newIds[id] = newId;
       if (newId === -1) continue;
@@ -523,6 +530,10 @@ export class Engine {
       this.#series.lastStartMs[newId] = lastStartMs;
       this.#series.movesClock[newId] = 1;
       if (histogram !== null) this.#unusual.histograms.set(newId, histogram);
+      if (suspect !== null && this.#series.role[newId] !== UNMATCHED) {
+        this.#unusual.duplicates.load({ ...suspect, id: newId });
+        this.#series.role[newId] = OTHER;
+      }
     }
     return newIds;
   }

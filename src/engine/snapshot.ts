@@ -1,3 +1,4 @@
+import type { Suspect } from './duplicate-writers.ts';
 import type { LedgerSave } from './ledger.ts';
 import type { Bucket, NativeHistogram, ResetHint } from './native-histogram.ts';
 import type { PendingRow } from './pending.ts';
@@ -8,8 +9,8 @@ import type { TallySave } from './tally.ts';
 import type { TargetSave } from './targets.ts';
 
 /**
- * The engine's state as bytes: magic, version, then each part in order. Version 1 ends before what was pushed; of another one
- * the store says in words that it cannot be read.
+ * The engine's state as bytes: magic, version, then each part in order. Of another version the store says in words that it
+ * cannot be read.
  */
 
 export interface EngineSave {
@@ -29,10 +30,11 @@ export interface SeriesSave {
   lastValue: number;
   lastStartMs: number;
   histogram: NativeHistogram | null;
+  suspect: Suspect | null;
 }
 
 const MAGIC = 0x534c_5354;
-const VERSION = 2;
+const VERSION = 1;
 const RESET_HINTS: readonly ResetHint[] = ['unknown', 'yes', 'no', 'gauge'];
 const ALERT_STATES: readonly AlertStateName[] = ['inactive', 'pending', 'firing'];
 
@@ -47,6 +49,12 @@ export function writeSnapshot(save: EngineSave): Uint8Array {
     out.f64(series.lastValue);
     out.f64(series.lastStartMs);
     out.optional(series.histogram, (histogram) => writeHistogram(out, histogram));
+    out.optional(series.suspect, ({ before, returns, samples, highest }) => {
+      out.f64(before);
+      out.u32(returns);
+      out.u32(samples);
+      out.f64(highest);
+    });
   });
   out.list(save.replicas, (replica) => {
     out.text(replica.cluster);
@@ -158,8 +166,7 @@ export function readSnapshot(bytes: Uint8Array): EngineSave {
   const from = new Reader(bytes);
   if (from.u32() !== MAGIC) throw new Error('not a snapshot of the engine');
   const version = from.u32();
-  if (version !== VERSION && version !== 1)
-    throw new Error(`snapshot version ${version}; this program reads version ${VERSION}`);
+  if (version !== VERSION) throw new Error(`snapshot version ${version}; this program reads version ${VERSION}`);
   return {
     series: from.list(() => ({
       id: from.u32(),
@@ -168,6 +175,7 @@ export function readSnapshot(bytes: Uint8Array): EngineSave {
       lastValue: from.f64(),
       lastStartMs: from.f64(),
       histogram: from.optional(() => readHistogram(from)),
+      suspect: from.optional(() => readSuspect(from)),
     })),
     replicas: from.list(() => ({
       cluster: from.text(),
@@ -212,13 +220,18 @@ export function readSnapshot(bytes: Uint8Array): EngineSave {
       alerts: from.list(() => ({ name: from.text(), state: ALERT_STATES[from.u32()]!, sinceMs: from.f64() })),
     })),
     slos: from.list(() => ({ id: from.text(), fingerprint: from.text(), listeningSinceMs: from.f64() })),
-    pushes: version === 1 ? [] : from.list(() => readPushes(from)),
+    pushes: from.list(() => readPushes(from)),
   };
 }
 
 function readPushes(from: Reader): PushesSave {
   const ids = (): string[] => from.list(() => from.text());
   return { sloId: from.text(), beganMs: from.f64(), young: ids(), old: ids() };
+}
+
+/** Its id is that of the series it stands with. */
+function readSuspect(from: Reader): Suspect {
+  return { id: -1, before: from.f64(), returns: from.u32(), samples: from.u32(), highest: from.f64() };
 }
 
 function readTally(from: Reader): TallySave {

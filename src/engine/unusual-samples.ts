@@ -8,10 +8,11 @@ import {
   SAMPLE_STALE,
   SAMPLE_VALUE,
 } from './batch.ts';
+import { DuplicateWriters } from './duplicate-writers.ts';
 import { increaseOf, isCountable, type NativeHistogram, underThreshold } from './native-histogram.ts';
 import type { IngestOutcome } from './outcome.ts';
 import type { Replicas } from './replicas.ts';
-import { EXISTED_BEFORE, type SeriesColumns } from './series-columns.ts';
+import { COUNTER, EXISTED_BEFORE, OTHER, type SeriesColumns } from './series-columns.ts';
 import {
   CONFLICT,
   DUPLICATE,
@@ -45,6 +46,7 @@ export interface UnusualSamplesParts {
 export class UnusualSamples {
   /** Last native histogram of each series that has one. */
   readonly histograms = new Map<number, NativeHistogram>();
+  readonly duplicates = new DuplicateWriters();
   /**
    * Per SLO, since when it has listened: a target must have reported after that for a new series to count as newborn. An SLO
    * that has been there from the beginning has always listened.
@@ -135,6 +137,7 @@ export class UnusualSamples {
     if (old) return true;
     this.#gauges(id, tMs, value);
     if (!this.#isCounter(id)) return true;
+    if (kind !== SAMPLE_DELTA && !first && this.#isQuarantined(id, tMs, previousValue, value)) return true;
     if (kind === SAMPLE_DELTA) {
       this.#increase(id, tMs, value);
     } else if (first) {
@@ -152,6 +155,7 @@ export class UnusualSamples {
       this.#increase(id, tMs, 0);
     } else if (isReset(previousStartMs, previousMs, startMs, tMs, previousValue, value)) {
       outcome.resets++;
+      if (value < previousValue) this.watch(id, previousValue);
       this.#increase(id, tMs, value);
     } else if (value < previousValue) {
       // The start timestamp says that nothing began anew, so two writers share one identity: keep the higher baseline.
@@ -161,6 +165,32 @@ export class UnusualSamples {
       this.#increase(id, tMs, value - previousValue);
     }
     return true;
+  }
+
+  /** A counter fell from `before`: for a while its samples come here, to see whether two writers share it. */
+  watch(id: number, before: number): void {
+    if (this.duplicates.fell(id, before)) this.#series.role[id] = OTHER;
+  }
+
+  /** Of a counter with two writers only the higher one is followed. */
+  #isQuarantined(id: number, tMs: number, previousValue: number, value: number): boolean {
+    const suspect = this.duplicates.get(id);
+    if (suspect === undefined) return false;
+    this.duplicates.observe(suspect, value);
+    const { highest } = suspect;
+    const quarantined = !Number.isNaN(highest);
+    if (quarantined) {
+      if (value < previousValue) this.duplicates.fell(id, previousValue);
+      if (value >= highest) {
+        suspect.highest = value;
+        this.#increase(id, tMs, value - highest);
+      } else {
+        this.#writerConflict(id);
+      }
+    }
+    const isCounterAlone = this.#wiring.othersOf(id).length === 0;
+    if (this.duplicates.isCalm(suspect) && isCounterAlone) this.#series.role[id] = COUNTER;
+    return quarantined;
   }
 
   #appear(id: number, tMs: number): void {

@@ -167,19 +167,6 @@ describe('pushed events', () => {
     expect(seen(restored, T + 70_000)).toEqual(['00:01:00', 1, 1]);
   });
 
-  it('are not in a snapshot from before there were any, which is read all the same', () => {
-    const engine = new Engine([SAMPLED]);
-    feed(engine, scrape(T, 10), T);
-    feed(engine, scrape(T + 15_000, 25), T + 15_000);
-    const bytes = engine.snapshot();
-    // The list of what was pushed is empty, and last.
-    const first = bytes.slice(0, -4);
-    new DataView(first.buffer).setUint32(4, 1, true);
-    const restored = new Engine([SAMPLED]);
-    restored.restore(first, T + 15_000);
-    expect(seen(restored, T + 20_000, SAMPLED.id)).toEqual(['00:00:15', 15, 0]);
-  });
-
   it('are forgotten by an SLO that counts something else after a restart', () => {
     const engine = new Engine([PUSHED]);
     engine.push([events(T, 1, 0, { id: 'a' })], T);
