@@ -84,12 +84,18 @@ export class Engine {
   readonly #counts = new SourceCounts();
   readonly #unusual: UnusualSamples;
   readonly #outcome = new IngestOutcome();
+  /** Series that no SLO wants; a flood of them leaves half of the table to those that one does. */
+  #unwanted = 0;
+  readonly #unwantedMax: number;
+  /** By target, the unwanted series that stands for any more of them: all they tell is that the target was heard. */
+  readonly #standIns = new Map<number, number>();
   readonly #longestWindowMs: number;
 
   constructor(slos: readonly Slo[], options: Partial<EngineOptions> = {}) {
     this.#options = { ...ENGINE_DEFAULTS, ...options };
     const { seriesMax, aliasesMax, seed } = this.#options;
     this.slos = slos;
+    this.#unwantedMax = seriesMax / 2;
     this.replicas = new Replicas(this.#options.failoverMs);
     this.table = new SeriesTable({ seriesMax, aliasesMax, seed });
     this.#accounts = new Accounts(
@@ -153,21 +159,32 @@ export class Engine {
   }
 
   /**
-   * Meets a series for the first time: matches it against every SLO and gives it an id, or -1 when the table is full.
+   * Meets a series for the first time: matches it against every SLO and gives it an id, or -1 when the table is full. When too
+   * many are known that no SLO wants, the id is that of another one of the same target, and these labels stay unknown.
    * `canonical` are its label bytes as `encodeLabels` writes them: they alone say which series it is. By its `originals`,
    * the names that its labels had before they were translated, it can be selected as well.
    */
   register(labels: LabelSet, canonical: Uint8Array, originals: LabelSet | null = null): number {
     const known = this.table.find(canonical, 0, canonical.length);
     if (known !== -1) return known;
+    const job = labelValue(labels, 'job');
+    const instance = labelValue(labels, 'instance');
+    const read = readings(labels, originals);
+    const standIn = this.#standIns.get(this.#targets.find(job, instance));
+    if (standIn !== undefined && this.#unwanted >= this.#unwantedMax && !this.#wiring.wants(read)) return standIn;
     // The table keeps the originals behind the labels, so that the journal and snapshots know them, too.
     const kept = originals === null ? canonical : withOriginals(canonical, originals);
     const id = this.table.insert(kept, 0, kept.length);
     if (id === -1) return -1;
     if (originals !== null) this.table.alias(canonical, 0, canonical.length, id);
     this.#series.reserve(id + 1);
-    this.#series.target[id] = this.#targetFor(labelValue(labels, 'job'), labelValue(labels, 'instance'));
-    this.#wiring.connect(id, readings(labels, originals));
+    const target = this.#targetFor(job, instance);
+    this.#series.target[id] = target;
+    this.#wiring.connect(id, read);
+    if (this.#series.role[id] === UNMATCHED) {
+      this.#unwanted++;
+      if (standIn === undefined) this.#standIns.set(target, id);
+    }
     return id;
   }
 

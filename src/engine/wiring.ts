@@ -51,6 +51,11 @@ export class Wiring {
   }
 
   /** `read` are the label sets by which the series may be selected; the first one says which series it is. */
+  /** Whether some SLO wants a series of these labels. */
+  wants(read: readonly LabelSet[]): boolean {
+    return this.#index.matches(read).length > 0;
+  }
+
   connect(id: number, read: readonly LabelSet[]): void {
     const start = this.feeds.size;
     const others: OtherFeed[] = [];

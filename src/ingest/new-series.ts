@@ -105,8 +105,11 @@ export class NewSeries {
         canonicalBytes = without(canonicalBytes, this.#labelStarts[at]! - start, labelEnd - start);
       }
     }
-    const id = this.#resolver.register(labels, canonicalBytes ?? encodeLabels(labels));
+    const known = canonicalBytes ?? encodeLabels(labels);
+    const id = this.#resolver.register(labels, known);
     if (id === -1) return this.#reject('series_limit', samples, 'the limit of series is reached');
+    // Another series may stand for one that no SLO wants.
+    if (table.find(known, 0, known.length) !== id) return id;
     if (!table.matches(id, bytes, start, end)) table.alias(bytes, start, end, id, sender);
     return id;
   }

@@ -389,7 +389,12 @@ function resourceMetrics(message: object): object[] {
 test('when there is no room for another series its points are rejected', () => {
   const engine = new Engine([], { seriesMax: 1 });
   const receiver = new OtlpReceiver({ resolver: engine });
-  const metric = counter('m', [point(T, 1, { a: '1' }), point(T, 1, { a: '2' })]);
-  const { rejected, points } = told(receiver.read(bodyOf(request([metric]), 'protobuf'), 'protobuf'), engine);
+  const metric = counter('m', [point(T, 1)]);
+  const resources = ['1', '2'].flatMap((instance) => {
+    const { resourceMetrics } = request([metric], { 'service.instance.id': instance }) as { resourceMetrics: object[] };
+    return resourceMetrics;
+  });
+  const body = bodyOf({ resourceMetrics: resources }, 'protobuf');
+  const { rejected, points } = told(receiver.read(body, 'protobuf'), engine);
   expect([rejected, points]).toEqual([{ series_limit: 1 }, 1]);
 });
