@@ -93,8 +93,6 @@ export type SloWindow =
       readonly periodOf: PeriodOf;
     };
 
-export type Severity = 'page' | 'ticket' | 'critical' | 'warning';
-
 /** A multi-window burn-rate alert: it fires when both windows burn strictly faster than `factor`. */
 export interface BurnRateAlert {
   readonly name: string;
