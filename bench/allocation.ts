@@ -1,4 +1,5 @@
 import type { RemoteWriteProtocol } from '../src/ingest/content-type.ts';
+import { Kernel } from '../src/ingest/kernel.ts';
 import { RemoteWriteReceiver } from '../src/ingest/receive.ts';
 import { corpus } from './corpus.ts';
 import { allocatedBytes, benchOptions } from './harness.ts';
@@ -19,7 +20,7 @@ const repetitions = options.smoke ? 5 : 10;
 
 function bytesPerSampleOf(protocol: RemoteWriteProtocol): { samples: number; bytesPerSample: number } {
   const { rounds, samplesPerRound } = corpus({ series: options.smoke ? 10_000 : 40_000, rounds: 3, protocol });
-  const receiver = new RemoteWriteReceiver(new TableResolver());
+  const receiver = new RemoteWriteReceiver(new TableResolver(), {}, null, Kernel.load());
   const bodies = rounds.flat();
   for (let i = 0; i < 20; i++) {
     for (const body of bodies) receiver.read(body, protocol);

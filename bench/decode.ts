@@ -1,4 +1,5 @@
 import type { RemoteWriteProtocol } from '../src/ingest/content-type.ts';
+import { Kernel } from '../src/ingest/kernel.ts';
 import { RemoteWriteReceiver } from '../src/ingest/receive.ts';
 import { SnappyDecoder } from '../src/ingest/snappy.ts';
 import { corpus } from './corpus.ts';
@@ -18,7 +19,7 @@ function decodeBenches(
 ): Bench[] {
   const bodies = corpus({ series, rounds, protocol }).rounds.flat();
   const unitsPerRun = series * rounds;
-  const receiver = new RemoteWriteReceiver(new TableResolver());
+  const receiver = new RemoteWriteReceiver(new TableResolver(), {}, null, Kernel.load());
   const snappy = new SnappyDecoder(64 * 1024 * 1024);
   return [
     {
@@ -71,7 +72,7 @@ function firstSightBench(name: string, protocol: RemoteWriteProtocol, series: nu
     unitsPerRun: series,
     repetitions,
     run: () => {
-      const receiver = new RemoteWriteReceiver(new TableResolver());
+      const receiver = new RemoteWriteReceiver(new TableResolver(), {}, null, Kernel.load());
       for (const body of bodies) receiver.read(body, protocol);
     },
   };

@@ -1,5 +1,6 @@
 import type { SampleBatch } from '../src/engine/batch.ts';
 import { Engine } from '../src/engine/engine.ts';
+import { Kernel } from '../src/ingest/kernel.ts';
 import { RemoteWriteReceiver } from '../src/ingest/receive.ts';
 import { corpus, SERIES_PER_TARGET } from './corpus.ts';
 import { type Bench, benchOptions, Hash, measure, report } from './harness.ts';
@@ -20,7 +21,7 @@ class Story {
 
   constructor(engine: Engine, rounds: readonly (readonly Uint8Array[])[]) {
     this.engine = engine;
-    this.#receiver = new RemoteWriteReceiver(engine);
+    this.#receiver = new RemoteWriteReceiver(engine, {}, null, Kernel.load());
     this.#rounds = rounds;
   }
 

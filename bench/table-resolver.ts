@@ -8,11 +8,18 @@ export class TableResolver implements SeriesResolver {
   readonly table: SeriesTable;
   readonly replicas = new Replicas(30_000);
 
+  readonly #options: Partial<SeriesTableOptions>;
   readonly #wantsHistograms: boolean;
 
   constructor(options: Partial<SeriesTableOptions> = {}, wantsHistograms = false) {
+    this.#options = options;
     this.#wantsHistograms = wantsHistograms;
     this.table = new SeriesTable({ seriesMax: 2_000_000, aliasesMax: 100_000, seed: 1, ...options });
+  }
+
+  /** One like this one, that has met nothing. */
+  twin(): TableResolver {
+    return new TableResolver(this.#options, this.#wantsHistograms);
   }
 
   register(_labels: LabelSet, canonical: Uint8Array): number {

@@ -14,6 +14,7 @@ import { WriteEndpoint } from './api/write.ts';
 import type { Config } from './config.ts';
 import { Engine } from './engine/engine.ts';
 import type { Slo } from './engine/slo.ts';
+import { Kernel } from './ingest/kernel.ts';
 import { OtlpReceiver } from './ingest/otlp-receive.ts';
 import { EventReader } from './ingest/pushed-events.ts';
 import { RemoteWriteReceiver } from './ingest/receive.ts';
@@ -76,7 +77,9 @@ export async function startService({
   const pushes = new WriteCounters();
   const writes = { remote_write_1: write1, remote_write_2: write2, otlp: otlpWrites, push: pushes };
   const counters = { write: writes, http, service: new ServiceCounters() };
-  const receiver = new RemoteWriteReceiver(engine, limits, config.ha);
+  const kernel = Kernel.load();
+  if (kernel === null) logger.warn('this machine has no 128-bit SIMD: remote write is read several times slower');
+  const receiver = new RemoteWriteReceiver(engine, limits, config.ha, kernel);
   const { bodyBytesMax, journalQueueBytesMax } = limits;
   const loopDelay = new LoopDelay();
   const pressure = new Pressure({

@@ -78,6 +78,18 @@ export class SampleBatch {
     this.senders = grown(this.senders, new Int32Array(size));
   }
 
+  /** Goes on in columns of another owner, which are of one length. The rows there were are lost. */
+  adopt(seriesIds: Int32Array, timestampsMs: Float64Array, values: Float64Array, kinds: Uint8Array): void {
+    this.length = 0;
+    this.seriesIds = seriesIds;
+    this.timestampsMs = timestampsMs;
+    this.values = values;
+    this.kinds = kinds;
+    if (this.startsMs.length >= seriesIds.length) return;
+    this.startsMs = new Float64Array(seriesIds.length);
+    this.senders = new Int32Array(seriesIds.length);
+  }
+
   push(seriesId: number, timestampMs: number, value: number, kind: number): void {
     if (this.length === this.seriesIds.length) this.reserve(this.length + 1);
     const row = this.length++;

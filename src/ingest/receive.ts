@@ -1,6 +1,7 @@
 import { SampleBatch } from '../engine/batch.ts';
 import type { RemoteWriteProtocol } from './content-type.ts';
 import { IngestError } from './errors.ts';
+import type { Kernel } from './kernel.ts';
 import { INGEST_LIMITS, type IngestLimits } from './limits.ts';
 import type { HaLabels, SeriesResolver } from './new-series.ts';
 import { Rejections } from './rejections.ts';
@@ -28,13 +29,20 @@ const BATCH_ROWS_INITIAL = 4096;
 /** The body of a remote write request to a batch. Throws an IngestError when the request as a whole is unusable. */
 export class RemoteWriteReceiver {
   readonly #limits: IngestLimits;
+  readonly #kernel: Kernel | null;
   readonly #snappy: SnappyDecoder;
   readonly #reader1: RemoteWrite1;
   readonly #reader2: RemoteWrite2;
   readonly #result: ReadResult;
 
   /** Without `ha` there is no election between replicas: every series is one of its own. */
-  constructor(resolver: SeriesResolver, limits: Partial<IngestLimits> = {}, ha: HaLabels | null = null) {
+  constructor(
+    resolver: SeriesResolver,
+    limits: Partial<IngestLimits> = {},
+    ha: HaLabels | null = null,
+    kernel: Kernel | null = null,
+  ) {
+    this.#kernel = kernel;
     this.#limits = { ...INGEST_LIMITS, ...limits };
     const rejections = new Rejections();
     this.#snappy = new SnappyDecoder(this.#limits.decodedBytesMax);
@@ -54,21 +62,29 @@ export class RemoteWriteReceiver {
     if (body.length > bodyBytesMax) {
       throw new IngestError('body_too_large', `the body has ${body.length} bytes, the limit is ${bodyBytesMax}`);
     }
-    const snappy = this.#snappy;
+    const kernel = this.#kernel;
     const reader = protocol === 'rw1' ? this.#reader1 : this.#reader2;
     const result = this.#result;
     if (result.batch.capacity > BATCH_ROWS_KEPT_MAX) result.batch = new SampleBatch(BATCH_ROWS_INITIAL);
     result.batch.protocol = protocol;
     result.rejections.clear();
-    try {
-      const length = snappy.decode(body);
-      reader.read(snappy.output, snappy.view, length, result.batch);
-    } finally {
-      snappy.trim();
-    }
+    const length = kernel === null ? -1 : kernel.decode(body, this.#limits.decodedBytesMax);
+    kernel?.lend(result.batch);
+    if (kernel !== null && length !== -1) reader.read(kernel.decoded, kernel.decodedView, length, result.batch, kernel);
+    else this.#decodeAndRead(body, reader);
     result.seriesCount = reader.seriesCount;
     result.histogramCount = reader.histogramCount;
     result.valid = protocol === 'rw1' ? null : this.#reader2.valid;
     return result;
+  }
+
+  #decodeAndRead(body: Uint8Array, reader: RemoteWrite1 | RemoteWrite2): void {
+    const snappy = this.#snappy;
+    try {
+      const length = snappy.decode(body);
+      reader.read(snappy.output, snappy.view, length, this.#result.batch);
+    } finally {
+      snappy.trim();
+    }
   }
 }

@@ -3,6 +3,7 @@ import { decodeLabels, formatSeries } from '../engine/label-set.ts';
 import { equalBytes } from '../engine/series-table.ts';
 import { IngestError } from './errors.ts';
 import { HistogramReader } from './histogram.ts';
+import type { Kernel } from './kernel.ts';
 import type { IngestLimits } from './limits.ts';
 import { type HaLabels, NewSeries, type SeriesResolver } from './new-series.ts';
 import type { Rejections } from './rejections.ts';
@@ -61,6 +62,9 @@ export class RemoteWrite1 {
   #batch: SampleBatch;
   /** The form that was read last, from request to request; -1 after an unknown series. */
   #previousForm: number;
+  /** Where its label bytes are; -1 when they are not in one piece, or it is not known. */
+  #formStart: number;
+  #formEnd: number;
   /** Who sends the rows from `#senderRow` on; written into the batch when another one begins. */
   #sender: number;
   #senderRow: number;
@@ -89,6 +93,8 @@ export class RemoteWrite1 {
     this.#histogram = new HistogramReader(limits.histogramBucketsMax);
     this.#batch = new SampleBatch(0);
     this.#previousForm = -1;
+    this.#formStart = -1;
+    this.#formEnd = -1;
     this.#sender = 0;
     this.#senderRow = 0;
     this.#unknownStart = new Int32Array(UNKNOWN_INITIAL);
@@ -107,7 +113,7 @@ export class RemoteWrite1 {
    * Fills the batch from `bytes[0, end)`; `view` is of the same bytes. Throws when the message is malformed or too
    * large, and has then registered nothing.
    */
-  read(bytes: Uint8Array, view: DataView, end: number, batch: SampleBatch): void {
+  read(bytes: Uint8Array, view: DataView, end: number, batch: SampleBatch, kernel: Kernel | null = null): void {
     batch.clear();
     this.seriesCount = 0;
     this.histogramCount = 0;
@@ -121,7 +127,8 @@ export class RemoteWrite1 {
     this.#gatheredLength = 0;
     // The engine may have been replaced since, with a smaller table.
     if (this.#previousForm >= this.#resolver.table.formCount) this.#previousForm = -1;
-    this.#walk(bytes, view, end);
+    const at = kernel === null ? 0 : this.#walkInKernel(kernel, bytes, view, end);
+    this.#walk(bytes, view, at, end);
     if (batch.hasSenders) batch.senders.fill(this.#sender, this.#senderRow, batch.length);
     const { samplesPerRequestMax } = this.#limits;
     if (batch.length + this.#unknownHistogramCount > samplesPerRequestMax) {
@@ -131,18 +138,63 @@ export class RemoteWrite1 {
     this.#trim();
   }
 
-  #walk(bytes: Uint8Array, view: DataView, end: number): void {
+  /**
+   * Reads what the kernel knows in the kernel, and every other series here. Returns where rows no longer fit its memory, or the
+   * end.
+   */
+  #walkInKernel(kernel: Kernel, bytes: Uint8Array, view: DataView, end: number): number {
+    const { seriesPerRequestMax, samplesPerRequestMax } = this.#limits;
+    const batch = this.#batch;
+    const { capacity } = batch;
+    kernel.begin(this.#resolver.table);
+    let at = 0;
+    while (at < end && batch.capacity === capacity) {
+      kernel.walk(end, seriesPerRequestMax, Math.min(capacity, samplesPerRequestMax));
+      at = kernel.position;
+      batch.length = kernel.rows;
+      this.seriesCount = kernel.series;
+      if (kernel.previousForm !== -1) this.#previousForm = kernel.previousForm;
+      if (at === end) break;
+      const { seriesCount } = this;
+      at = this.#readMessage(bytes, view, at, end);
+      if (this.seriesCount > seriesCount) {
+        if (this.#formStart === -1) kernel.forget();
+        else kernel.follow(this.#previousForm, this.#formStart, this.#formEnd);
+      }
+      kernel.resume(at, batch.length, this.seriesCount);
+    }
+    return at;
+  }
+
+  /** Reads a series, or skips whatever else begins at `at`. Returns its end. */
+  #readMessage(bytes: Uint8Array, view: DataView, at: number, end: number): number {
+    const cursor = this.#cursor;
+    cursor.reset(bytes, at, end);
+    const tag = cursor.tag();
+    if (tag !== TIMESERIES_TAG) {
+      cursor.skip(tag);
+      return cursor.position;
+    }
+    const length = cursor.length();
+    const start = cursor.position;
+    const { seriesPerRequestMax } = this.#limits;
+    if (++this.seriesCount > seriesPerRequestMax) tooMany('too_many_series', 'series', seriesPerRequestMax);
+    this.#readSeries(bytes, view, start, start + length);
+    return start + length;
+  }
+
+  #walk(bytes: Uint8Array, view: DataView, from: number, end: number): void {
     const { arena, arenaWords, formStart, formLength, seriesOf, formSender, successor } = this.#resolver.table;
     const { seriesPerRequestMax, samplesPerRequestMax } = this.#limits;
     const batch = this.#batch;
     const cursor = this.#cursor;
     let { seriesIds, timestampsMs, values, kinds } = batch;
     let rowsMax = Math.min(seriesIds.length, samplesPerRequestMax);
-    let row = 0;
+    let row = batch.length;
     let previous = this.#previousForm;
-    let sender = 0;
-    let series = 0;
-    let at = 0;
+    let sender = this.#sender;
+    let series = this.seriesCount;
+    let at = from;
     while (at < end) {
       // A tag and a length of one or two bytes, the common case. Whatever else begins here is left to the cursor.
       let start = -1;
@@ -288,6 +340,8 @@ export class RemoteWrite1 {
     }
     const { table } = this.#resolver;
     const form = table.findForm(source, labelsStart, labelsEnd);
+    this.#formStart = form !== -1 && together ? labelsStart : -1;
+    this.#formEnd = labelsEnd;
     if (form !== -1) {
       if (this.#previousForm !== -1) table.successor[this.#previousForm] = form;
       this.#previousForm = form;

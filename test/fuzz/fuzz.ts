@@ -1,6 +1,7 @@
 import { Engine } from '../../src/engine/engine.ts';
 import type { Slo } from '../../src/engine/slo.ts';
 import { IngestError } from '../../src/ingest/errors.ts';
+import { Kernel } from '../../src/ingest/kernel.ts';
 import { OtlpReceiver } from '../../src/ingest/otlp-receive.ts';
 import { RemoteWriteReceiver } from '../../src/ingest/receive.ts';
 import { compress, encodeWriteRequest } from '../../src/ingest/remote-write-schema.ts';
@@ -56,7 +57,7 @@ const CONTROL_EVERY = 250;
 
 export class Fuzzer {
   readonly #engine = new Engine(SLOS, { seriesMax: 50_000 });
-  readonly #remoteWrite = new RemoteWriteReceiver(this.#engine);
+  readonly #remoteWrite = new RemoteWriteReceiver(this.#engine, {}, null, Kernel.load());
   readonly #otlp = new OtlpReceiver({ resolver: this.#engine, streamsMax: 50_000 });
   #nowMs = NOON_MS;
   #scrapes = 0;

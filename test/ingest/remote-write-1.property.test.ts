@@ -8,7 +8,7 @@ import { downscale, type NativeHistogram } from '../../src/engine/native-histogr
 import { IngestError } from '../../src/ingest/errors.ts';
 import { INGEST_LIMITS } from '../../src/ingest/limits.ts';
 import { Rejections } from '../../src/ingest/rejections.ts';
-import { RemoteWrite1 } from '../../src/ingest/remote-write-1.ts';
+import { TwinReader } from './twin-reader.ts';
 import {
   doubleBytes,
   type Field,
@@ -209,10 +209,10 @@ function expectedRows(bytes: Uint8Array): string[] {
 
 function reader() {
   const resolver = new TableResolver({}, true);
-  const walk = new RemoteWrite1(resolver, INGEST_LIMITS, new Rejections());
+  const walk = new TwinReader(resolver, INGEST_LIMITS, new Rejections());
   const batch = new SampleBatch(1);
   return (bytes: Uint8Array): string[] => {
-    walk.read(bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.length), bytes.length, batch);
+    walk.read(bytes, batch);
     const rows = Array.from({ length: batch.length }, (_, row) => {
       const labels = resolver.table.labelBytes(batch.seriesIds[row]!);
       const value = batch.values[row]!;

@@ -1,3 +1,4 @@
+import { compress } from 'snappyjs';
 import { expect, test } from 'vitest';
 import { TableResolver } from '../../bench/table-resolver.ts';
 import { SampleBatch } from '../../src/engine/batch.ts';
@@ -7,6 +8,7 @@ import { IngestError } from '../../src/ingest/errors.ts';
 import { INGEST_LIMITS, type IngestLimits } from '../../src/ingest/limits.ts';
 import { Rejections } from '../../src/ingest/rejections.ts';
 import { RemoteWrite1 } from '../../src/ingest/remote-write-1.ts';
+import { kernel, TwinReader } from './twin-reader.ts';
 import {
   type Field,
   fixed64Field,
@@ -23,13 +25,12 @@ const T = 1_767_225_600_000;
 
 function reader(limits: Partial<IngestLimits> = {}, resolver = new TableResolver()) {
   const rejections = new Rejections();
-  const walk = new RemoteWrite1(resolver, { ...INGEST_LIMITS, ...limits }, rejections);
+  const walk = new TwinReader(resolver, { ...INGEST_LIMITS, ...limits }, rejections);
   const batch = new SampleBatch(1);
   const { table } = resolver;
   const read = (...fields: Field[]): string[] => {
     const bytes = new Uint8Array(fields.flat());
-    rejections.clear();
-    walk.read(bytes, new DataView(bytes.buffer), bytes.length, batch);
+    walk.read(bytes, batch);
     return Array.from({ length: batch.length }, (_, row) => {
       const canonical = table.labelBytes(batch.seriesIds[row]!);
       const value = batch.kinds[row] === 1 ? 'stale' : batch.values[row]!;
@@ -390,7 +391,10 @@ test('a request with too many series or samples is refused', () => {
   expect(() => read(series(...Array(4).fill(lengthDelimited(2, []))))).toThrow('the request has more than 3 samples');
 });
 
-test('a table that was replaced by a smaller one is read as a new one', () => {
+test.each([
+  ['TypeScript', null],
+  ['the kernel', kernel],
+])('a table that was replaced by a smaller one is read as a new one, by %s', (_, kernel) => {
   const replaceable = {
     table: new TableResolver().table,
     replicas: new Replicas(30_000),
@@ -401,8 +405,11 @@ test('a table that was replaced by a smaller one is read as a new one', () => {
   const batch = new SampleBatch();
   const names = ['a', 'b', 'c'];
   const bytes = new Uint8Array(names.flatMap((name) => series(label('__name__', name), sample(1, T))));
-  const read = () => {
-    walk.read(bytes, new DataView(bytes.buffer), bytes.length, batch);
+  const read = (message = bytes) => {
+    const length = kernel?.decode(compress(message), message.length);
+    kernel?.lend(batch);
+    if (kernel === null) walk.read(message, new DataView(message.buffer), message.length, batch);
+    else walk.read(kernel.decoded, kernel.decodedView, length!, batch, kernel);
     return [...batch.seriesIds.subarray(0, batch.length)];
   };
   read();
@@ -412,7 +419,5 @@ test('a table that was replaced by a smaller one is read as a new one', () => {
   expect(read()).toEqual([0, 1, 2]);
   expect(replaceable.table.size).toBe(3);
   replaceable.table = new TableResolver().table;
-  const nameless = new Uint8Array(series(sample(1, T)));
-  walk.read(nameless, new DataView(nameless.buffer), nameless.length, batch);
-  expect(batch.length).toBe(0);
+  expect(read(new Uint8Array(series(sample(1, T))))).toEqual([]);
 });

@@ -3,14 +3,26 @@ import { compressSync, uncompressSync } from 'snappy';
 import { compress as compressJs } from 'snappyjs';
 import { expect, test } from 'vitest';
 import { IngestError } from '../../src/ingest/errors.ts';
+import { Kernel } from '../../src/ingest/kernel.ts';
 import { SnappyDecoder } from '../../src/ingest/snappy.ts';
 
 const MEBIBYTE = 1024 * 1024;
 
+const kernel = Kernel.load()!;
+
+/** In TypeScript and in the kernel, which reads the same bytes or refuses the same bodies. */
 function decode(body: Uint8Array, limit = MEBIBYTE): Uint8Array {
   const decoder = new SnappyDecoder(limit);
-  const length = decoder.decode(body);
-  return decoder.output.slice(0, length);
+  const inKernel = kernel.decode(body, limit);
+  let length = -1;
+  try {
+    length = decoder.decode(body);
+  } finally {
+    expect(inKernel).toBe(length);
+  }
+  const bytes = decoder.output.slice(0, length);
+  expect(Buffer.compare(kernel.decoded.subarray(0, length), bytes)).toBe(0);
+  return bytes;
 }
 
 function error(body: Uint8Array, limit?: number): [code: string, message: string] {
