@@ -230,17 +230,28 @@ export class Engine {
     let accepted = 0;
     let unmatched = 0;
     const counts = this.#counts;
+    counts.begin(nowMs);
+    // Samples come in runs of one target.
+    let runTarget = -1;
+    let runStart = 0;
+    let runUnmatched = 0;
     for (let row = 0; row < length; row++) {
       const id = seriesIds[row]!;
       const tMs = timestampsMs[row]!;
+      const target = targetOf[id]!;
+      if (target !== runTarget) {
+        if (row > 0) counts.countRun(runTarget, row - runStart, unmatched - runUnmatched, batch.protocol, nowMs);
+        runTarget = target;
+        runStart = row;
+        runUnmatched = unmatched;
+      }
       if (!(tMs <= latestMs)) {
         outcome.tooNew++;
-        counts.note(targetOf[id]!, TOO_NEW);
+        counts.note(target, TOO_NEW);
         outcome.lose(row, 'too_new');
         continue;
       }
       let changes = false;
-      const target = targetOf[id]!;
       if (tMs > newestMs[target]!) {
         this.#report(target, tMs, nowMs);
         changes = true;
@@ -309,7 +320,7 @@ export class Engine {
       }
       if (changes) changedRows[changed++] = row;
     }
-    counts.count(batch, this.#series, latestMs, nowMs);
+    if (length > 0) counts.countRun(runTarget, length - runStart, unmatched - runUnmatched, batch.protocol, nowMs);
     outcome.changedCount = changed;
     outcome.accepted += accepted;
     outcome.unmatched = unmatched;

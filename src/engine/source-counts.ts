@@ -1,6 +1,4 @@
-import type { SampleBatch } from './batch.ts';
 import { MINUTE_MS } from './duration.ts';
-import { type SeriesColumns, UNMATCHED } from './series-columns.ts';
 
 /**
  * What became of the samples of each target since the process began, and how they arrived.
@@ -63,25 +61,17 @@ export class SourceCounts {
     this.#atLastBegin = grown(this.#atLastBegin, size, 0);
   }
 
-  /** Counts a batch by target. Its samples come in runs of one target, a scrape at a time. */
-  count(batch: SampleBatch, { target: targetOf, role }: SeriesColumns, latestMs: number, nowMs: number): void {
-    const { length, seriesIds, timestampsMs, protocol } = batch;
+  /** A batch begins. */
+  begin(nowMs: number): void {
     this.#turn(nowMs);
-    let row = 0;
-    while (row < length) {
-      const start = row;
-      const target = targetOf[seriesIds[row]!]!;
-      let unmatched = 0;
-      for (; row < length; row++) {
-        const id = seriesIds[row]!;
-        if (targetOf[id] !== target) break;
-        if (role[id] === UNMATCHED && timestampsMs[row]! <= latestMs) unmatched++;
-      }
-      this.samples[target]! += row - start;
-      this.outcomes[target * OUTCOMES.length + UNMATCHED_SERIES]! += unmatched;
-      this.arrivedMs[target] = nowMs;
-      this.protocols[target] = protocol;
-    }
+  }
+
+  /** A run of a target's samples in a batch, of which some belong to series that no SLO wants: a scrape at a time. */
+  countRun(target: number, samples: number, unmatched: number, protocol: string, nowMs: number): void {
+    this.samples[target]! += samples;
+    this.outcomes[target * OUTCOMES.length + UNMATCHED_SERIES]! += unmatched;
+    this.arrivedMs[target] = nowMs;
+    this.protocols[target] = protocol;
   }
 
   /** An unusual outcome of one sample. */
