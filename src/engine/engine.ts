@@ -467,7 +467,7 @@ export class Engine {
   }
 
   #save(): EngineSave {
-    const { lastMs, lastValue, lastStartMs, role, movesClock } = this.#series;
+    const { lastMs, lastValue, lastLow, lastStartMs, role, movesClock } = this.#series;
     const series: EngineSave['series'] = [];
     for (let id = 0; id < this.table.size; id++) {
       if (role[id] === UNMATCHED && movesClock[id] === 0) continue;
@@ -476,6 +476,7 @@ export class Engine {
         labels: this.table.labelBytes(id),
         lastMs: lastMs[id]!,
         lastValue: lastValue[id]!,
+        lastLow: lastLow[id]!,
         lastStartMs: lastStartMs[id]!,
         histogram: this.#unusual.histograms.get(id) ?? null,
         suspect: this.#unusual.duplicates.get(id) ?? null,
@@ -538,19 +539,19 @@ export class Engine {
 
   #restoreSeries(save: EngineSave): Int32Array {
     const newIds = new Int32Array((save.series.at(-1)?.id ?? -1) + 1).fill(-1);
-    for (const { id, labels, lastMs, lastValue, lastStartMs, histogram, suspect } of save.series) {
+    for (const { id, labels, lastMs, lastValue, lastLow, lastStartMs, histogram, suspect } of save.series) {
       const newId = this.registerCanonical(labels);
       newIds[id] = newId;
       if (newId === -1) continue;
       this.#series.lastMs[newId] = lastMs;
       this.#series.lastValue[newId] = lastValue;
+      this.#series.lastLow[newId] = lastLow;
       this.#series.lastStartMs[newId] = lastStartMs;
       this.#series.movesClock[newId] = 1;
       if (histogram !== null) this.#unusual.histograms.set(newId, histogram);
-      if (suspect !== null && this.#series.role[newId] !== UNMATCHED) {
-        this.#unusual.duplicates.load({ ...suspect, id: newId });
-        this.#series.role[newId] = OTHER;
-      }
+      if (this.#series.role[newId] === UNMATCHED) continue;
+      if (suspect !== null) this.#unusual.duplicates.load({ ...suspect, id: newId });
+      if (suspect !== null || lastLow !== 0) this.#series.role[newId] = OTHER;
     }
     return newIds;
   }

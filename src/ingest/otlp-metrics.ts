@@ -158,6 +158,8 @@ export class OtlpMetrics {
   #startMs = 0;
   #flags = 0;
   #count = 0;
+  /** What the count, or the value of a whole number, lacks to what was sent: above 2^53 a double has gaps. */
+  #low = 0;
   #sum = Number.NaN;
   readonly #counts: number[] = [];
   readonly #bounds: number[] = [];
@@ -358,6 +360,7 @@ export class OtlpMetrics {
     this.#startLo = 0;
     this.#flags = 0;
     this.#count = 0;
+    this.#low = 0;
     this.#sum = Number.NaN;
     this.#counts.length = 0;
     this.#bounds.length = 0;
@@ -392,9 +395,10 @@ export class OtlpMetrics {
       if (tag === AS_DOUBLE) {
         hasValue = true;
         value = this.#view.getFloat64(content, true);
+        this.#low = 0;
       } else if (tag === AS_INT) {
         hasValue = true;
-        value = this.#view.getInt32(content + 4, true) * TWO_32 + this.#view.getUint32(content, true);
+        value = this.#wide(this.#view.getInt32(content + 4, true), this.#view.getUint32(content, true));
       }
     }
     const isStale = (this.#flags & NO_RECORDED_VALUE) !== 0;
@@ -405,7 +409,8 @@ export class OtlpMetrics {
     const ids = this.#begin(metric, isStale);
     if (ids === null) return;
     if (metric.kind === GAUGE) this.#batch.push(ids[0]!, this.#tMs, value, SAMPLE_VALUE);
-    else this.#push(ids[0]!, value, metric.kind === COUNTER_DELTA);
+    else if (metric.kind === COUNTER_DELTA) this.#push(ids[0]!, value, true);
+    else this.#batch.pushWide(ids[0]!, this.#tMs, value, this.#low, this.#start(false));
   }
 
   #summaryPoint(metric: OtlpMetric, end: number): void {
@@ -417,7 +422,7 @@ export class OtlpMetrics {
     }
     const ids = this.#begin(metric, (this.#flags & NO_RECORDED_VALUE) !== 0);
     if (ids === null) return;
-    this.#push(ids[0]!, this.#count, false);
+    this.#batch.pushWide(ids[0]!, this.#tMs, this.#count, this.#low, this.#start(false));
     // Unlike that of a histogram the sum of a summary has no presence: what is not there is 0.
     this.#push(ids[1]!, Number.isNaN(this.#sum) ? 0 : this.#sum, false);
   }
@@ -602,8 +607,16 @@ export class OtlpMetrics {
   #countOrSum(tag: number): void {
     const content = this.#cursor.position;
     this.#cursor.skip(tag);
-    if (tag === COUNT) this.#count = this.#fixed64(content);
+    if (tag === COUNT)
+      this.#count = this.#wide(this.#view.getUint32(content + 4, true), this.#view.getUint32(content, true));
     else if (tag === SUM) this.#sum = this.#view.getFloat64(content, true);
+  }
+
+  /** The double nearest to a whole number of 64 bits; the rest is kept as the low part. */
+  #wide(hi: number, lo: number): number {
+    const value = hi * TWO_32 + lo;
+    this.#low = lo - (value - hi * TWO_32);
+    return value;
   }
 
   #fixed64(at: number): number {
