@@ -95,7 +95,14 @@ export async function startService({
   const otlp = new OtlpIntake({
     engine,
     intake,
-    receiver: new OtlpReceiver({ resolver: engine, limits, promoted, streamsMax: limits.seriesMax, seed }),
+    receiver: new OtlpReceiver({
+      resolver: engine,
+      limits,
+      promoted,
+      ha: config.ha,
+      streamsMax: limits.seriesMax,
+      seed,
+    }),
     counters: otlpWrites,
   });
   const { decodedBytesMax, jsonBytesMax } = limits;

@@ -93,6 +93,15 @@ export class SampleBatch {
     this.kinds[row] = kind;
   }
 
+  /** Says who sent the rows from this one to the last. */
+  setSender(firstRow: number, sender: number): void {
+    if (sender !== 0 && !this.hasSenders) {
+      this.hasSenders = true;
+      this.senders.fill(0, 0, firstRow);
+    }
+    if (this.hasSenders) this.senders.fill(sender, firstRow, this.length);
+  }
+
   /** Copies a row over another one, to take rows out. */
   move(from: number, to: number): void {
     this.seriesIds[to] = this.seriesIds[from]!;

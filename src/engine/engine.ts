@@ -216,7 +216,7 @@ export class Engine {
   ingest(batch: SampleBatch, nowMs: number): IngestOutcome {
     const outcome = this.#outcome;
     outcome.begin(batch.length);
-    if (batch.hasSenders) outcome.haReplica = this.replicas.admit(batch, nowMs);
+    if (batch.hasSenders) outcome.haReplica = this.replicas.admit(batch, nowMs, outcome.gaps);
     this.#closeSlices(nowMs);
     const { length, seriesIds, timestampsMs, values, kinds } = batch;
     const { changedRows } = outcome;

@@ -26,6 +26,7 @@ import {
   type OtlpScope,
   OtlpSeries,
   type OtlpSeriesOptions,
+  type OtlpStream,
   SUMMARY,
   UNSPECIFIED,
 } from './otlp-series.ts';
@@ -141,7 +142,7 @@ export class OtlpMetrics {
   readonly #resources: Remembered<OtlpResource>;
   readonly #scopes: Remembered<OtlpScope>;
   readonly #metrics: Remembered<OtlpMetric>;
-  readonly #streams: Remembered<Int32Array>;
+  readonly #streams: Remembered<OtlpStream>;
   readonly #cursor = new WireCursor();
   #bytes = new Uint8Array(0);
   #view = new DataView(this.#bytes.buffer);
@@ -157,6 +158,7 @@ export class OtlpMetrics {
   #tMs = 0;
   #startMs = 0;
   #flags = 0;
+  #sender = 0;
   #count = 0;
   /** What the count, or the value of a whole number, lacks to what was sent: above 2^53 a double has gaps. */
   #low = 0;
@@ -365,6 +367,8 @@ export class OtlpMetrics {
     this.#counts.length = 0;
     this.#bounds.length = 0;
     this.#cursor.reset(this.#bytes, start, end);
+    const firstRow = this.#batch.length;
+    this.#sender = 0;
     switch (metric.kind) {
       case HISTOGRAM:
       case HISTOGRAM_DELTA:
@@ -380,6 +384,7 @@ export class OtlpMetrics {
       default:
         this.#numberPoint(metric, end);
     }
+    this.#batch.setSender(firstRow, this.#sender);
   }
 
   #numberPoint(metric: OtlpMetric, end: number): void {
@@ -642,8 +647,10 @@ export class OtlpMetrics {
     if (this.#timeHi === 0 && this.#timeLo === 0) return this.#series.reject(MISSING_TIME, metric);
     this.#tMs = msOfNanos(this.#timeHi, this.#timeLo);
     this.#startMs = msOfNanos(this.#startHi, this.#startLo);
-    const ids = this.#stream(metric, attributesEnd);
-    if (ids === null) return null;
+    const stream = this.#stream(metric, attributesEnd);
+    if (stream === null) return null;
+    const { ids } = stream;
+    this.#sender = stream.sender;
     if (this.pointCount === this.pointRows.length) {
       const pointRows = new Int32Array(2 * this.pointCount);
       pointRows.set(this.pointRows);
@@ -655,13 +662,13 @@ export class OtlpMetrics {
     return null;
   }
 
-  #stream(metric: OtlpMetric, attributesEnd: number): Int32Array | null {
+  #stream(metric: OtlpMetric, attributesEnd: number): OtlpStream | null {
     if (this.#keyLength > KEY_BYTES_MAX) return this.#series.reject(TOO_LONG, metric);
     const known = metric.id === -1 ? undefined : this.#streams.find(this.#key, this.#keyLength);
     if (known !== undefined) return known;
-    const ids = this.#series.stream(metric, this.#key, KEY_NUMBER_BYTES, attributesEnd, this.#bounds);
-    if (ids !== null && metric.id !== -1) this.#streams.add(this.#key, this.#keyLength, ids);
-    return ids;
+    const stream = this.#series.stream(metric, this.#key, KEY_NUMBER_BYTES, attributesEnd, this.#bounds);
+    if (stream !== null && metric.id !== -1) this.#streams.add(this.#key, this.#keyLength, stream);
+    return stream;
   }
 
   /** A row of a counter. */
