@@ -52,6 +52,8 @@ export interface Limits {
   /** Of all requests that are not answered yet. */
   readonly inflightBytesMax: number;
   readonly eventLoopDelayMaxMs: number;
+  /** Bodies that are decompressed at a time. */
+  readonly gunzipsMax: number;
 }
 
 export interface LoadedConfig {
@@ -177,6 +179,7 @@ const DEFAULT_LIMITS: Limits = {
   journalQueueBytesMax: 64 * MIB,
   inflightBytesMax: 256 * MIB,
   eventLoopDelayMaxMs: 1_000,
+  gunzipsMax: 4,
 };
 
 const DEFAULT_HA = { clusterLabel: 'cluster', replicaLabel: '__replica__', failover: '30s' };
@@ -309,6 +312,7 @@ function readLimits(limits: NonNullable<ServerFile['limits']>): Limits {
       limits.event_loop_delay === undefined
         ? DEFAULT_LIMITS.eventLoopDelayMaxMs
         : parseDuration(limits.event_loop_delay)!.ms,
+    gunzipsMax: limits.gunzips ?? DEFAULT_LIMITS.gunzipsMax,
   };
 }
 

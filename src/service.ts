@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createApp } from './api/app.ts';
 import { HttpCounters, ServiceCounters, WriteCounters } from './api/counters.ts';
+import { Gunzips } from './api/gunzip.ts';
 import { Intake } from './api/intake.ts';
 import { OtlpIntake } from './api/otlp.ts';
 import { OtlpHttpEndpoint } from './api/otlp-http.ts';
@@ -106,8 +107,9 @@ export async function startService({
     counters: otlpWrites,
   });
   const { decodedBytesMax, jsonBytesMax } = limits;
+  const gunzips = new Gunzips(limits.gunzipsMax);
   const bytesMax = { protobuf: decodedBytesMax, json: jsonBytesMax };
-  const otlpHttp = new OtlpHttpEndpoint({ otlp, intake, bytesMax, http, logger, clock });
+  const otlpHttp = new OtlpHttpEndpoint({ otlp, intake, gunzips, bytesMax, http, logger, clock });
   const otlpServers = new OtlpServers();
   const metrics = { version, startedMs, engine, store, clock, pressure, ...counters };
   const app = createApp({

@@ -38,6 +38,7 @@ test('without a file, a flag or a variable every setting has its default', () =>
         journalQueueBytesMax: 64 * MIB,
         inflightBytesMax: 256 * MIB,
         eventLoopDelayMaxMs: 1_000,
+        gunzipsMax: 4,
       },
       alerting: null,
     },

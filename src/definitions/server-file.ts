@@ -59,6 +59,7 @@ export const ServerSchema = mapping({
       journal_queue_bytes: bytes,
       inflight_bytes: bytes,
       event_loop_delay: period,
+      gunzips: count,
     }),
   ),
   /** Receivers and routes. */
