@@ -10,6 +10,7 @@ import { OtlpIntake } from './api/otlp.ts';
 import { OtlpHttpEndpoint } from './api/otlp-http.ts';
 import { OtlpServers } from './api/otlp-servers.ts';
 import { LoopDelay, Pressure, REQUEST_BYTES } from './api/pressure.ts';
+import { SlowSenders } from './api/slow-sender.ts';
 import { inSpan } from './api/tracing.ts';
 import { WriteEndpoint } from './api/write.ts';
 import type { Config } from './config.ts';
@@ -110,8 +111,14 @@ export async function startService({
   const gunzips = new Gunzips(limits.gunzipsMax);
   const bytesMax = { protobuf: decodedBytesMax, json: jsonBytesMax };
   const otlpHttp = new OtlpHttpEndpoint({ otlp, intake, gunzips, bytesMax, http, logger, clock });
+  const slowSenders = new SlowSenders({
+    bytesPerSecondMin: limits.sendingBytesPerSecondMin,
+    periodMs: limits.sendingPeriodMs,
+  });
+  const { connectionsMax, headTimeoutMs } = limits;
+  const connections = { connectionsMax, headTimeoutMs, slowSenders };
   const otlpServers = new OtlpServers();
-  const metrics = { version, startedMs, engine, store, clock, pressure, ...counters };
+  const metrics = { version, startedMs, engine, store, clock, pressure, slowSenders, ...counters };
   const app = createApp({
     engine,
     history: store.history,
@@ -124,7 +131,7 @@ export async function startService({
       counters: pushes,
     },
     metrics,
-    connectionsMax: limits.connectionsMax,
+    connections,
     logger,
     clock,
   });
@@ -157,7 +164,7 @@ export async function startService({
       ...config.otlp,
       endpoint: otlpHttp,
       grpcOptions: { otlp, bytesMax: decodedBytesMax, http, logger, clock },
-      connectionsMax: limits.connectionsMax,
+      connections,
     });
     const started = performance.now();
     const recovered = recover(store, engine, clock());
@@ -171,6 +178,7 @@ export async function startService({
   } catch (error) {
     await Promise.all([app.close(), otlpServers.drain()]);
     loopDelay.stop();
+    slowSenders.stop();
     store.close();
     throw error;
   }
@@ -195,6 +203,7 @@ export async function startService({
   const close = async (): Promise<void> => {
     for (const timer of timers) clearInterval(timer);
     loopDelay.stop();
+    slowSenders.stop();
     intake.drain();
     const drained = Promise.all([app.close(), otlpServers.drain()]);
     const late = new AbortController();

@@ -1,8 +1,6 @@
-import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { limitConnections, SERVER_OPTIONS } from '../../src/api/app.ts';
 import type { SloState } from '../../src/engine/state.ts';
 import { encodeRequest2 } from '../../src/ingest/remote-write-2-schema.ts';
 import { compress, encodeWriteRequest, type WireSeries } from '../../src/ingest/remote-write-schema.ts';
@@ -366,13 +364,6 @@ test('a length that is a lie, and bodies without an end', async () => {
     expect(sent).toBeLessThan(40_000_000);
     await goesOn();
   }
-});
-
-test('clients that take their time are cut off', () => {
-  const slow = createServer(SERVER_OPTIONS);
-  limitConnections(slow, 7);
-  expect([slow.headersTimeout, slow.requestTimeout, slow.maxConnections]).toEqual([10_000, 60_000, 7]);
-  expect(SERVER_OPTIONS.connectionsCheckingInterval).toBeLessThanOrEqual(5_000);
 });
 
 test('a body that asks for leave is judged by its headers', async () => {

@@ -122,6 +122,9 @@ export const TEST_CONFIG: Config = {
     inflightBytesMax: 100_000_000,
     // Two cores run the tests: a turn may be late.
     eventLoopDelayMaxMs: 60_000,
+    headTimeoutMs: 10_000,
+    sendingBytesPerSecondMin: 1024,
+    sendingPeriodMs: 5_000,
     gunzipsMax: 4,
   },
 };
