@@ -54,6 +54,7 @@ export interface Limits {
   readonly eventLoopDelayMaxMs: number;
   /** Of the head of a request. */
   readonly headTimeoutMs: number;
+  readonly idleTimeoutMs: number;
   /** Of a body, in each period. */
   readonly sendingBytesPerSecondMin: number;
   readonly sendingPeriodMs: number;
@@ -185,6 +186,8 @@ const DEFAULT_LIMITS: Limits = {
   inflightBytesMax: 256 * MIB,
   eventLoopDelayMaxMs: 1_000,
   headTimeoutMs: 10_000,
+  // Prometheus sends every 5 s at the least, and proxies keep connections for a minute: never be the one that hangs up first.
+  idleTimeoutMs: 150_000,
   sendingBytesPerSecondMin: 1024,
   sendingPeriodMs: 5_000,
   gunzipsMax: 4,
@@ -320,6 +323,7 @@ function readLimits(limits: NonNullable<ServerFile['limits']>): Limits {
     inflightBytesMax: bytes(limits.inflight_bytes, DEFAULT_LIMITS.inflightBytesMax),
     eventLoopDelayMaxMs: ms(limits.event_loop_delay, DEFAULT_LIMITS.eventLoopDelayMaxMs),
     headTimeoutMs: ms(limits.head_timeout, DEFAULT_LIMITS.headTimeoutMs),
+    idleTimeoutMs: ms(limits.idle_timeout, DEFAULT_LIMITS.idleTimeoutMs),
     sendingBytesPerSecondMin: bytes(limits.sending_bytes_per_second, DEFAULT_LIMITS.sendingBytesPerSecondMin),
     sendingPeriodMs: ms(limits.sending_period, DEFAULT_LIMITS.sendingPeriodMs),
     gunzipsMax: limits.gunzips ?? DEFAULT_LIMITS.gunzipsMax,

@@ -115,8 +115,8 @@ export async function startService({
     bytesPerSecondMin: limits.sendingBytesPerSecondMin,
     periodMs: limits.sendingPeriodMs,
   });
-  const { connectionsMax, headTimeoutMs } = limits;
-  const connections = { connectionsMax, headTimeoutMs, slowSenders };
+  const { connectionsMax, headTimeoutMs, idleTimeoutMs } = limits;
+  const connections = { connectionsMax, headTimeoutMs, idleTimeoutMs, slowSenders };
   const otlpServers = new OtlpServers();
   const metrics = { version, startedMs, engine, store, clock, pressure, slowSenders, ...counters };
   const app = createApp({
@@ -163,7 +163,7 @@ export async function startService({
     await otlpServers.start({
       ...config.otlp,
       endpoint: otlpHttp,
-      grpcOptions: { otlp, bytesMax: decodedBytesMax, http, logger, clock },
+      grpcOptions: { otlp, bytesMax: decodedBytesMax, gunzips, http, logger, clock },
       connections,
     });
     const started = performance.now();

@@ -39,6 +39,7 @@ test('without a file, a flag or a variable every setting has its default', () =>
         inflightBytesMax: 256 * MIB,
         eventLoopDelayMaxMs: 1_000,
         headTimeoutMs: 10_000,
+        idleTimeoutMs: 150_000,
         sendingBytesPerSecondMin: 1024,
         sendingPeriodMs: 5_000,
         gunzipsMax: 4,

@@ -41,7 +41,7 @@ export class OtlpServers {
       logger.info(`listening on ${http.host}:${this.httpPort} for OTLP/HTTP`);
     }
     if (grpc !== null) {
-      this.#grpc = await OtlpGrpcServer.start(grpc, grpcOptions);
+      this.#grpc = await OtlpGrpcServer.start(grpc, grpcOptions, connections);
       logger.info(`listening on ${grpc.host}:${this.grpcPort} for OTLP/gRPC`);
     }
   }

@@ -60,6 +60,7 @@ export const ServerSchema = mapping({
       inflight_bytes: bytes,
       event_loop_delay: period,
       head_timeout: period,
+      idle_timeout: period,
       sending_bytes_per_second: bytes,
       sending_period: period,
       gunzips: count,

@@ -123,6 +123,7 @@ export const TEST_CONFIG: Config = {
     // Two cores run the tests: a turn may be late.
     eventLoopDelayMaxMs: 60_000,
     headTimeoutMs: 10_000,
+    idleTimeoutMs: 150_000,
     sendingBytesPerSecondMin: 1024,
     sendingPeriodMs: 5_000,
     gunzipsMax: 4,

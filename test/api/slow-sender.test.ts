@@ -136,7 +136,7 @@ test('what comes fast enough, has ended or is forgotten is left alone', async ()
 test('the limits of a server are those of its configuration', () => {
   const slowSenders = new SlowSenders({ bytesPerSecondMin: 1, periodMs: 1_000 });
   const f = (headTimeoutMs: number, connectionsCheckingInterval: number, requestTimeout = 60_000) =>
-    expect(serverOptions({ connectionsMax: 1, headTimeoutMs, slowSenders })).toEqual({
+    expect(serverOptions({ connectionsMax: 1, headTimeoutMs, idleTimeoutMs: 150_000, slowSenders })).toEqual({
       keepAliveTimeout: 150_000,
       headersTimeout: headTimeoutMs,
       requestTimeout,
