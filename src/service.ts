@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createApp } from './api/app.ts';
 import { HttpCounters, ServiceCounters, WriteCounters } from './api/counters.ts';
+import { DegradedLog } from './api/degraded-log.ts';
 import { Gunzips } from './api/gunzip.ts';
 import { Intake } from './api/intake.ts';
 import { OtlpIntake } from './api/otlp.ts';
@@ -183,6 +184,7 @@ export async function startService({
     throw error;
   }
 
+  const degradedLog = new DegradedLog(engine, logger);
   const tick = (): void => {
     const started = performance.now();
     const transitions = inSpan('evaluate', () => engine.evaluate(clock()));
@@ -191,6 +193,7 @@ export async function startService({
       const fields = { slo: sloId, group, alert, severity, from, to, at: new Date(atMs).toISOString() };
       logger.info(fields, `alert ${alert} of ${sloId} is ${to}`);
     }
+    degradedLog.look();
     if (store.history.draw(engine) > UNWRITTEN_MINUTES_MAX) void snapshot();
   };
 

@@ -107,8 +107,14 @@ function addEngine(out: Exposition, engine: Engine, states: readonly SloState[],
     'slipstream_slo_group_overflow_total',
     'Series left out of an SLO with too many groups.',
   );
+  const refused = out.counter(
+    'slipstream_slo_series_refused_total',
+    'Series that an SLO wants, refused because too many are known, each time that they came.',
+  );
   for (const { id, groupBy } of engine.slos) {
-    if (groupBy.length > 0) overflow.add(engine.groupOverflow(id), labelText({ slo: id }));
+    const { overflowSeries, refusedSeries } = engine.leftOut(id);
+    if (groupBy.length > 0) overflow.add(overflowSeries, labelText({ slo: id }));
+    refused.add(refusedSeries, labelText({ slo: id }));
   }
 }
 

@@ -4,6 +4,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { Slo } from '../engine/slo.ts';
 import type { SloSources } from '../engine/slo-sources.ts';
 import type { PushSourceState, SourceState } from '../engine/sources.ts';
+import { isDegraded } from './degraded-log.ts';
 import { apiError } from './errors.ts';
 import { onlyParameters, type QueryParameters, single } from './query.ts';
 
@@ -58,6 +59,7 @@ async function sourcesOf(engine: Engine, slo: Slo): Promise<SloSources> {
     sliKind: slo.sli.kind,
     targets: engine.targetsOf(slo.id, TARGET_EXAMPLES_MAX),
     selectors: walk.selectors,
+    degraded: isDegraded(engine, slo.id) ? engine.leftOut(slo.id) : null,
     pushes: engine.pushSources().find((push) => push.slo === slo.id) ?? null,
   };
 }

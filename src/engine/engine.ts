@@ -13,7 +13,7 @@ import { SeriesTable } from './series-table.ts';
 import { isSliced } from './slices.ts';
 import type { Slo } from './slo.ts';
 import { wanted } from './slo-index.ts';
-import { SelectorWalk, type TargetExample } from './slo-sources.ts';
+import { type LeftOut, SelectorWalk, type TargetExample } from './slo-sources.ts';
 import { type EngineSave, readSnapshot, writeSnapshot } from './snapshot.ts';
 import {
   CONFLICT,
@@ -152,10 +152,11 @@ export class Engine {
     return this.#accounts.entries.reduce((sum, { ledger }) => sum + ledger.ringBytes, 0);
   }
 
-  /** Series left out of an SLO because it has as many groups as it may. */
-  groupOverflow(id: string): number {
+  /** What an SLO does without, since the process began: it is degraded when that is anything. */
+  leftOut(id: string): LeftOut {
     const slo = this.#sloOf.get(id);
-    return slo === undefined ? 0 : this.#accounts.overflow[slo]!;
+    if (slo === undefined) return { refusedSeries: 0, overflowSeries: 0 };
+    return { refusedSeries: this.#wiring.refused[slo]!, overflowSeries: this.#accounts.overflow[slo]! };
   }
 
   /**
@@ -175,7 +176,10 @@ export class Engine {
     // The table keeps the originals behind the labels, so that the journal and snapshots know them, too.
     const kept = originals === null ? canonical : withOriginals(canonical, originals);
     const id = this.table.insert(kept, 0, kept.length);
-    if (id === -1) return -1;
+    if (id === -1) {
+      this.#wiring.refuse(read);
+      return -1;
+    }
     if (originals !== null) this.table.alias(canonical, 0, canonical.length, id);
     this.#series.reserve(id + 1);
     const target = this.#targetFor(job, instance);
