@@ -25,14 +25,7 @@ import {
   TOO_OLD,
   WRITER_CONFLICT,
 } from './source-counts.ts';
-import {
-  type PushSourceState,
-  pushSource,
-  type SourceFilter,
-  SourceReader,
-  type SourceState,
-  timeText,
-} from './sources.ts';
+import { type PushSourceState, pushSource, type SourceFilter, SourceWalk, timeText } from './sources.ts';
 import type { AlertTransition, SloState } from './state.ts';
 import { Targets } from './targets.ts';
 import { UnusualSamples } from './unusual-samples.ts';
@@ -358,10 +351,17 @@ export class Engine {
     return this.#pushes.apply(events, nowMs);
   }
 
-  /** Who sends: the first `limit` of the targets that pass the filter, and how many there are. */
-  sources(filter: SourceFilter, limit: number, nowMs: number): { sources: SourceState[]; total: number } {
-    const parts = [this.#accounts, this.#targets, this.#series, this.#wiring, this.#counts] as const;
-    return new SourceReader(this.slos, ...parts).read(this.table.size, filter, limit, nowMs);
+  /** To find who sends, and the first `limit` of those that pass the filter, see SourceWalk. */
+  sourceWalk(filter: SourceFilter, limit: number): SourceWalk {
+    const parts = {
+      slos: this.slos,
+      accounts: this.#accounts,
+      targets: this.#targets,
+      series: this.#series,
+      wiring: this.#wiring,
+      counts: this.#counts,
+    };
+    return new SourceWalk(parts, filter, limit);
   }
 
   /** What was pushed since the process began, to each SLO that anything was pushed to. */

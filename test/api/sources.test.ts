@@ -267,3 +267,64 @@ test('of many SLOs that become degraded at once the log names a few', () => {
     ],
   ]);
 });
+
+test('whoever asks who sends looks at some thousand series and targets in a turn of the event loop, and then at the next ones', async () => {
+  await server.stop();
+  const series = (i: number) =>
+    ({
+      labels: [
+        ['__name__', 'noise'],
+        ['i', String(i)],
+        ['instance', String(i % 9_000)],
+        ['job', `j${i % 3}`],
+      ],
+      samples: [{ timestampMs: server.nowMs, value: 1 }],
+    }) as const;
+  server = await TestServer.start(MIDNIGHT_MS, SLOS, {
+    seriesMax: 60_000,
+    seriesPerRequestMax: 30_000,
+    samplesPerRequestMax: 30_000,
+    decodedBytesMax: 30_000_000,
+  });
+  expect((await server.write(Array.from({ length: 25_000 }, (_, i) => series(i)))).status).toBe(204);
+  const { engine } = server.service;
+  let looked: number[] = [0];
+  let counting = true;
+  const turn = (): void => {
+    looked.push(0);
+    if (counting) setImmediate(turn);
+  };
+  const counted = <T extends object>(walk: T, names: readonly (keyof T)[]): T => {
+    for (const name of names) {
+      const look = (walk[name] as (from: number, to: number) => void).bind(walk);
+      walk[name] = ((from: number, to: number) => {
+        looked[looked.length - 1]! += to - from;
+        look(from, to);
+      }) as T[keyof T];
+    }
+    return walk;
+  };
+  const { sourceWalk, selectorWalk } = engine;
+  engine.sourceWalk = (...of) => counted(sourceWalk.apply(engine, of), ['walkSeries', 'walkTargets']);
+  engine.selectorWalk = (...of) => counted(selectorWalk.apply(engine, of), ['walk']);
+  turn();
+  const f = async (ask: () => Promise<unknown>, all: number): Promise<void> => {
+    looked = [0];
+    await ask();
+    expect(looked.reduce((sum, each) => sum + each, 0)).toBe(all);
+    expect(Math.max(...looked)).toBe(4_000);
+  };
+  await f(
+    async () =>
+      expect((await sources('?limit=3')).sources.map(({ job, instance }) => job + instance)).toEqual([
+        'j00',
+        'j01002',
+        'j01005',
+      ]),
+    25_000 + 9_000,
+  );
+  await f(async () => expect((await sources('?job=j1&limit=10000')).sources).toHaveLength(3_000), 25_000 + 9_000);
+  // One after the other.
+  await f(() => Promise.all([sources(), sourcesOf('api/availability')]), 2 * 25_000 + 9_000);
+  counting = false;
+});
