@@ -102,6 +102,30 @@ test('connections that are cut off make room for others', async () => {
   await served(0);
 });
 
+test('more connections than there may be are closed at once', async () => {
+  await server.stop();
+  server = await TestServer.start(NOON_MS, undefined, { connectionsMax: 5 });
+  const { hostname, port } = new URL(server.service.url);
+  const idle = (): Promise<Socket> =>
+    new Promise((resolve) => {
+      const socket = connect(Number(port), hostname, () => resolve(socket));
+      sockets.push(socket);
+      socket.on('error', () => {});
+    });
+  await Promise.all(Array.from({ length: 5 }, idle));
+  const more = await idle();
+  await new Promise((resolve) => more.on('close', resolve));
+  expect(more.bytesRead).toBe(0);
+  for (const socket of sockets) socket.destroy();
+  const isReady = () =>
+    server.get('/-/ready').then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  while (!(await isReady())) await new Promise((turn) => setTimeout(turn, 5));
+  await served(0);
+});
+
 test('what comes fast enough, has ended or is forgotten is left alone', async () => {
   const limits = { bytesPerSecondMin: 1_000, periodMs: 50 };
   const slowSenders = new SlowSenders(limits);
