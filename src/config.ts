@@ -119,7 +119,7 @@ export const SERVE_FLAGS = {
     value: 'DURATION',
     default: '10s',
     description: 'how often alerts are judged',
-    form: 'duration',
+    form: 'timer',
   },
   settle: {
     flag: '--settle',
@@ -143,7 +143,7 @@ export const SERVE_FLAGS = {
     value: 'DURATION',
     default: '5m',
     description: 'how often the state is saved as a whole',
-    form: 'duration',
+    form: 'timer',
   },
   slothPeriod: {
     flag: '--sloth-period',

@@ -129,6 +129,23 @@ alerting: none
   ]);
 });
 
+test('nothing is timed for longer than a timer can be', () => {
+  const f = (text: string, problem: string | null): void =>
+    expect(readConfig({ file: 's.yaml', text }, {}, {}).problems.map(({ message }) => message)).toEqual(
+      problem === null ? [] : [problem],
+    );
+  for (const key of ['evaluation_interval', 'snapshot_interval']) {
+    f(`${key}: 24d`, null);
+    f(`${key}: 25d`, 'must be at most 24d, got 25d');
+  }
+  for (const key of ['head_timeout', 'idle_timeout', 'sending_period']) {
+    f(`limits: {${key}: 24d}`, null);
+    f(`limits: {${key}: 25d}`, 'must be at most 24d, got 25d');
+  }
+  const flags = readConfig(null, { snapshotInterval: '30d' }, {}).problems.map(formatProblem);
+  expect(flags).toEqual(['--snapshot-interval: must be at most 24d, got 30d']);
+});
+
 test('a file that is not there, not one document or no mapping is refused', () => {
   const f = (text: string, problem: string): void =>
     expect(readConfig({ file: 's.yaml', text }, {}, {}).problems.map(formatProblem)).toEqual([problem]);
