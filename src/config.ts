@@ -52,6 +52,14 @@ export interface Limits {
   /** Of all requests that are not answered yet. */
   readonly inflightBytesMax: number;
   readonly eventLoopDelayMaxMs: number;
+  /** Of the head of a request. */
+  readonly headTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  /** Of a body, in each period. */
+  readonly sendingBytesPerSecondMin: number;
+  readonly sendingPeriodMs: number;
+  /** Bodies that are decompressed at a time. */
+  readonly gunzipsMax: number;
 }
 
 export interface LoadedConfig {
@@ -111,7 +119,7 @@ export const SERVE_FLAGS = {
     value: 'DURATION',
     default: '10s',
     description: 'how often alerts are judged',
-    form: 'duration',
+    form: 'timer',
   },
   settle: {
     flag: '--settle',
@@ -135,7 +143,7 @@ export const SERVE_FLAGS = {
     value: 'DURATION',
     default: '5m',
     description: 'how often the state is saved as a whole',
-    form: 'duration',
+    form: 'timer',
   },
   slothPeriod: {
     flag: '--sloth-period',
@@ -177,6 +185,12 @@ const DEFAULT_LIMITS: Limits = {
   journalQueueBytesMax: 64 * MIB,
   inflightBytesMax: 256 * MIB,
   eventLoopDelayMaxMs: 1_000,
+  headTimeoutMs: 10_000,
+  // Prometheus sends every 5 s at the least, and proxies keep connections for a minute: never be the one that hangs up first.
+  idleTimeoutMs: 150_000,
+  sendingBytesPerSecondMin: 1024,
+  sendingPeriodMs: 5_000,
+  gunzipsMax: 4,
 };
 
 const DEFAULT_HA = { clusterLabel: 'cluster', replicaLabel: '__replica__', failover: '30s' };
@@ -290,6 +304,8 @@ function readHa(ha: NonNullable<ServerFile['ha']>): Config['ha'] {
 function readLimits(limits: NonNullable<ServerFile['limits']>): Limits {
   const bytes = (text: string | undefined, otherwise: number): number =>
     text === undefined ? otherwise : parseSize(text)!;
+  const ms = (text: string | undefined, otherwise: number): number =>
+    text === undefined ? otherwise : parseDuration(text)!.ms;
   return {
     bodyBytesMax: bytes(limits.body_bytes, DEFAULT_LIMITS.bodyBytesMax),
     decodedBytesMax: bytes(limits.decoded_bytes, DEFAULT_LIMITS.decodedBytesMax),
@@ -305,10 +321,12 @@ function readLimits(limits: NonNullable<ServerFile['limits']>): Limits {
     connectionsMax: limits.connections ?? DEFAULT_LIMITS.connectionsMax,
     journalQueueBytesMax: bytes(limits.journal_queue_bytes, DEFAULT_LIMITS.journalQueueBytesMax),
     inflightBytesMax: bytes(limits.inflight_bytes, DEFAULT_LIMITS.inflightBytesMax),
-    eventLoopDelayMaxMs:
-      limits.event_loop_delay === undefined
-        ? DEFAULT_LIMITS.eventLoopDelayMaxMs
-        : parseDuration(limits.event_loop_delay)!.ms,
+    eventLoopDelayMaxMs: ms(limits.event_loop_delay, DEFAULT_LIMITS.eventLoopDelayMaxMs),
+    headTimeoutMs: ms(limits.head_timeout, DEFAULT_LIMITS.headTimeoutMs),
+    idleTimeoutMs: ms(limits.idle_timeout, DEFAULT_LIMITS.idleTimeoutMs),
+    sendingBytesPerSecondMin: bytes(limits.sending_bytes_per_second, DEFAULT_LIMITS.sendingBytesPerSecondMin),
+    sendingPeriodMs: ms(limits.sending_period, DEFAULT_LIMITS.sendingPeriodMs),
+    gunzipsMax: limits.gunzips ?? DEFAULT_LIMITS.gunzipsMax,
   };
 }
 

@@ -4,11 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createApp } from './api/app.ts';
 import { HttpCounters, ServiceCounters, WriteCounters } from './api/counters.ts';
+import { DegradedLog } from './api/degraded-log.ts';
+import { Gunzips } from './api/gunzip.ts';
 import { Intake } from './api/intake.ts';
 import { OtlpIntake } from './api/otlp.ts';
 import { OtlpHttpEndpoint } from './api/otlp-http.ts';
 import { OtlpServers } from './api/otlp-servers.ts';
 import { LoopDelay, Pressure, REQUEST_BYTES } from './api/pressure.ts';
+import { SlowSenders } from './api/slow-sender.ts';
 import { inSpan } from './api/tracing.ts';
 import { WriteEndpoint } from './api/write.ts';
 import type { Config } from './config.ts';
@@ -98,14 +101,28 @@ export async function startService({
   const otlp = new OtlpIntake({
     engine,
     intake,
-    receiver: new OtlpReceiver({ resolver: engine, limits, promoted, streamsMax: limits.seriesMax, seed }),
+    receiver: new OtlpReceiver({
+      resolver: engine,
+      limits,
+      promoted,
+      ha: config.ha,
+      streamsMax: limits.seriesMax,
+      seed,
+    }),
     counters: otlpWrites,
   });
   const { decodedBytesMax, jsonBytesMax } = limits;
+  const gunzips = new Gunzips(limits.gunzipsMax);
   const bytesMax = { protobuf: decodedBytesMax, json: jsonBytesMax };
-  const otlpHttp = new OtlpHttpEndpoint({ otlp, intake, bytesMax, http, logger, clock });
+  const otlpHttp = new OtlpHttpEndpoint({ otlp, intake, gunzips, bytesMax, http, logger, clock });
+  const slowSenders = new SlowSenders({
+    bytesPerSecondMin: limits.sendingBytesPerSecondMin,
+    periodMs: limits.sendingPeriodMs,
+  });
+  const { connectionsMax, headTimeoutMs, idleTimeoutMs } = limits;
+  const connections = { connectionsMax, headTimeoutMs, idleTimeoutMs, slowSenders };
   const otlpServers = new OtlpServers();
-  const metrics = { version, startedMs, engine, store, clock, pressure, ...counters };
+  const metrics = { version, startedMs, engine, store, clock, pressure, slowSenders, ...counters };
   const app = createApp({
     engine,
     history: store.history,
@@ -118,7 +135,7 @@ export async function startService({
       counters: pushes,
     },
     metrics,
-    connectionsMax: limits.connectionsMax,
+    connections,
     logger,
     clock,
   });
@@ -150,8 +167,8 @@ export async function startService({
     await otlpServers.start({
       ...config.otlp,
       endpoint: otlpHttp,
-      grpcOptions: { otlp, bytesMax: decodedBytesMax, http, logger, clock },
-      connectionsMax: limits.connectionsMax,
+      grpcOptions: { otlp, bytesMax: decodedBytesMax, gunzips, http, logger, clock },
+      connections,
     });
     const started = performance.now();
     const recovered = recover(store, engine, clock());
@@ -165,10 +182,12 @@ export async function startService({
   } catch (error) {
     await Promise.all([app.close(), otlpServers.drain()]);
     loopDelay.stop();
+    slowSenders.stop();
     store.close();
     throw error;
   }
 
+  const degradedLog = new DegradedLog(engine, logger);
   const tick = (): void => {
     const started = performance.now();
     const transitions = inSpan('evaluate', () => engine.evaluate(clock()));
@@ -177,6 +196,7 @@ export async function startService({
       const fields = { slo: sloId, group, alert, severity, from, to, at: new Date(atMs).toISOString() };
       logger.info(fields, `alert ${alert} of ${sloId} is ${to}`);
     }
+    degradedLog.look();
     if (store.history.draw(engine) > UNWRITTEN_MINUTES_MAX) void snapshot();
   };
 
@@ -189,6 +209,7 @@ export async function startService({
   const close = async (): Promise<void> => {
     for (const timer of timers) clearInterval(timer);
     loopDelay.stop();
+    slowSenders.stop();
     intake.drain();
     const drained = Promise.all([app.close(), otlpServers.drain()]);
     const late = new AbortController();

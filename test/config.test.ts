@@ -38,6 +38,11 @@ test('without a file, a flag or a variable every setting has its default', () =>
         journalQueueBytesMax: 64 * MIB,
         inflightBytesMax: 256 * MIB,
         eventLoopDelayMaxMs: 1_000,
+        headTimeoutMs: 10_000,
+        idleTimeoutMs: 150_000,
+        sendingBytesPerSecondMin: 1024,
+        sendingPeriodMs: 5_000,
+        gunzipsMax: 4,
       },
       alerting: null,
     },
@@ -122,6 +127,23 @@ alerting: none
     "s.yaml:9:22: limits.body_bytes: must be a size such as 32MiB, got '32 MiBs'",
     's.yaml:9:39: limits.series: must be at least 1, got 0',
   ]);
+});
+
+test('nothing is timed for longer than a timer can be', () => {
+  const f = (text: string, problem: string | null): void =>
+    expect(readConfig({ file: 's.yaml', text }, {}, {}).problems.map(({ message }) => message)).toEqual(
+      problem === null ? [] : [problem],
+    );
+  for (const key of ['evaluation_interval', 'snapshot_interval']) {
+    f(`${key}: 24d`, null);
+    f(`${key}: 25d`, 'must be at most 24d, got 25d');
+  }
+  for (const key of ['head_timeout', 'idle_timeout', 'sending_period']) {
+    f(`limits: {${key}: 24d}`, null);
+    f(`limits: {${key}: 25d}`, 'must be at most 24d, got 25d');
+  }
+  const flags = readConfig(null, { snapshotInterval: '30d' }, {}).problems.map(formatProblem);
+  expect(flags).toEqual(['--snapshot-interval: must be at most 24d, got 30d']);
 });
 
 test('a file that is not there, not one document or no mapping is refused', () => {

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, {
   type FastifyBaseLogger,
@@ -10,6 +10,7 @@ import Fastify, {
 import type { Logger } from 'pino';
 import type { Engine } from '../engine/engine.ts';
 import type { History } from '../store/history.ts';
+import { type ConnectionLimits, limitConnections, serverOptions } from './connections.ts';
 import { ApiError, apiError, errorBody } from './errors.ts';
 import { type EventsOptions, eventsRoute } from './events.ts';
 import { gateRoute } from './gate.ts';
@@ -22,13 +23,6 @@ import { sloRoutes } from './slos.ts';
 import { sourceRoutes } from './sources.ts';
 import { traceRequests } from './tracing.ts';
 
-/** Prometheus sends every 5 s at the least, and proxies keep connections for a minute: never be the one that hangs up first. */
-const KEEP_ALIVE_TIMEOUT_MS = 150_000;
-/** Counted from a request's first byte, so it has nothing to do with how long a connection is idle. */
-const HEADERS_TIMEOUT_MS = 10_000;
-/** Twice Prometheus's `remote_timeout`. */
-const REQUEST_TIMEOUT_MS = 60_000;
-export const SERVER_OPTIONS = { connectionsCheckingInterval: 5_000 };
 /** No resource takes a body yet. */
 const BODY_BYTES_MAX = 64 * 1024;
 
@@ -47,7 +41,7 @@ export interface AppOptions {
   readonly endpoints: readonly Endpoint[];
   readonly events: EventsOptions;
   readonly metrics: MetricsSources;
-  readonly connectionsMax: number;
+  readonly connections: ConnectionLimits;
   readonly logger: Logger;
   readonly clock: () => number;
 }
@@ -60,7 +54,7 @@ export function createApp({
   endpoints,
   events,
   metrics,
-  connectionsMax,
+  connections,
   logger,
   clock,
 }: AppOptions): FastifyInstance {
@@ -76,7 +70,7 @@ export function createApp({
     },
     clientErrorHandler: hangUp,
     serverFactory: (handler) => {
-      const server = createServer(SERVER_OPTIONS, (request, response) => {
+      const server = createServer(serverOptions(connections), (request, response) => {
         const endpoint = endpoints.find((each) => each.owns(request));
         if (endpoint !== undefined) void endpoint.handle(request, response, false);
         else handler(request, response);
@@ -90,7 +84,7 @@ export function createApp({
         response.writeContinue();
         handler(request, response);
       });
-      limitConnections(server, connectionsMax);
+      limitConnections(server, connections);
       return server;
     },
   });
@@ -131,13 +125,6 @@ export function createApp({
   gateRoute(app, engine, clock);
   metricsRoute(app, metrics);
   return app;
-}
-
-export function limitConnections(server: Server, connectionsMax: number): void {
-  server.maxConnections = connectionsMax;
-  server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
-  server.headersTimeout = HEADERS_TIMEOUT_MS;
-  server.requestTimeout = REQUEST_TIMEOUT_MS;
 }
 
 /** The client's fault as an error of the catalogue; null for a fault of ours. */

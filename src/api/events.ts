@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { PushedEvents } from '../engine/pushes.ts';
 import { IngestError } from '../ingest/errors.ts';
 import { checkDepth } from '../ingest/otlp-json.ts';
 import { EventProblems, type EventReader } from '../ingest/pushed-events.ts';
@@ -38,20 +39,14 @@ export function eventsRoute(app: FastifyInstance, { intake, reader, bodyBytesMax
   };
 
   const take = async (request: FastifyRequest, reply: FastifyReply, hold: Hold): Promise<Pushed | undefined> => {
-    const body = await jsonBody(request, bodyBytesMax, hold);
-    if (body === null) {
+    const bytes = await bodyOf(request, bodyBytesMax, hold);
+    if (bytes === null) {
       // The client hung up before it had said everything: nobody is there to be answered.
       reply.hijack();
       return undefined;
     }
-    const { applied, duplicates, tooOld } = await intake.push((nowMs) => {
-      try {
-        return reader.read(body.value, nowMs);
-      } catch (error) {
-        if (error instanceof EventProblems) throw apiError('invalid_events', { detail: error.message });
-        throw error;
-      }
-    }, counters);
+    const body = parsedEvents(bytes);
+    const { applied, duplicates, tooOld } = await intake.push((nowMs) => eventsOf(body, reader, nowMs), counters);
     return { accepted: applied.length + tooOld, duplicates, ...(tooOld > 0 && { tooOld }) };
   };
 
@@ -81,18 +76,34 @@ function checkHeaders({ headers }: FastifyRequest, bytesMax: number): void {
 }
 
 /** Null when the client went away. */
-async function jsonBody({ raw }: FastifyRequest, bytesMax: number, hold: Hold): Promise<{ value: unknown } | null> {
+async function bodyOf({ raw }: FastifyRequest, bytesMax: number, hold: Hold): Promise<Buffer | null> {
   try {
-    const bytes = await readBody(raw, bytesMax, hold);
-    if (bytes === null) return null;
-    checkDepth(bytes);
-    return { value: JSON.parse(utf8.decode(bytes)) };
+    return await readBody(raw, bytesMax, hold);
   } catch (error) {
     if (error instanceof BodyTooLarge) throw apiError('body_too_large', { limit: bytesMax });
-    if (error instanceof ApiError) throw error;
+    throw error;
+  }
+}
+
+/** A body of events as JSON has it. Throws an ApiError. */
+export function parsedEvents(bytes: Uint8Array): unknown {
+  try {
+    checkDepth(bytes);
+    return JSON.parse(utf8.decode(bytes));
+  } catch (error) {
     if (error instanceof IngestError) throw new ApiError(error.code, error.message);
     const detail = error instanceof SyntaxError ? oneLine(error.message) : 'it is not UTF-8';
     throw apiError('malformed_json', { detail: `the body is not JSON: ${detail}` });
+  }
+}
+
+/** Throws an ApiError that says what is wrong with which of them. */
+export function eventsOf(body: unknown, reader: EventReader, nowMs: number): PushedEvents[] {
+  try {
+    return reader.read(body, nowMs);
+  } catch (error) {
+    if (error instanceof EventProblems) throw apiError('invalid_events', { detail: error.message });
+    throw error;
   }
 }
 

@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createGunzip } from 'node:zlib';
 import type { Logger } from 'pino';
 import type { OtlpEncoding } from '../ingest/otlp-receive.ts';
 import type { Endpoint } from './app.ts';
 import { BodyTooLarge, readBody } from './body.ts';
 import type { HttpCounters } from './counters.ts';
 import { ApiError, apiError } from './errors.ts';
+import type { Gunzips } from './gunzip.ts';
 import type { Intake } from './intake.ts';
 import type { OtlpIntake, PartialSuccess } from './otlp.ts';
 import { errorStatus, exportResponse, RETRY_AFTER_SECONDS } from './otlp-answers.ts';
@@ -27,12 +27,11 @@ const CONTENT_TYPES: Readonly<Record<OtlpEncoding, string>> = {
   json: 'application/json',
 };
 
-const GUNZIP_CHUNK_BYTES = 64 * 1024;
-
 export interface OtlpHttpOptions {
   readonly otlp: OtlpIntake;
   readonly bytesMax: Readonly<Record<OtlpEncoding, number>>;
   readonly intake: Intake;
+  readonly gunzips: Gunzips;
   readonly http: HttpCounters;
   readonly logger: Logger;
   readonly clock: () => number;
@@ -108,8 +107,10 @@ export class OtlpHttpEndpoint implements Endpoint {
       throw error;
     }
     if (body === null) return undefined;
-    const plain = isGzip(request.headers['content-encoding']) ? await gunzipped(body, bytesMax, hold) : body;
-    return this.#options.otlp.apply(plain as Buffer<ArrayBuffer>, encoding);
+    const { gunzips, otlp } = this.#options;
+    const isCompressed = isGzip(request.headers['content-encoding']);
+    const plain = isCompressed ? await gunzips.decompress(body, bytesMax, hold) : body;
+    return otlp.apply(plain as Buffer<ArrayBuffer>, encoding);
   }
 
   #logRefusal(error: ApiError, { headers, socket }: IncomingMessage): void {
@@ -149,29 +150,6 @@ function isKnownCompression(contentEncoding = ''): boolean {
 /** One limit for a body, compressed or not. */
 function tooLarge(bytesMax: number): ApiError {
   return apiError('decoded_too_large', { detail: `the body has more than ${bytesMax} bytes` });
-}
-
-/** Counts what comes out, so that many bombs at once stay within what all requests together may hold. */
-async function gunzipped(body: Buffer, bytesMax: number, hold: Hold): Promise<Buffer> {
-  const gunzip = createGunzip({ chunkSize: GUNZIP_CHUNK_BYTES });
-  gunzip.end(body);
-  const chunks: Buffer[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of gunzip as AsyncIterable<Buffer>) {
-      length += chunk.length;
-      if (length > bytesMax) {
-        const detail = `the decompressed body would have more than ${bytesMax} bytes`;
-        throw apiError('decoded_too_large', { detail });
-      }
-      hold.add(chunk.length);
-      chunks.push(chunk);
-    }
-  } catch (error) {
-    if (error instanceof ApiError) throw error;
-    throw apiError('malformed_gzip', { detail: `malformed gzip: ${(error as Error).message}` });
-  }
-  return Buffer.concat(chunks, length);
 }
 
 export function pathOf({ url = '' }: IncomingMessage): string {

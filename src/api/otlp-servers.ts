@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { limitConnections, SERVER_OPTIONS } from './app.ts';
+import { type ConnectionLimits, limitConnections, serverOptions } from './connections.ts';
 import { apiError, errorBody } from './errors.ts';
 import { type GrpcAddress, type OtlpGrpcOptions, OtlpGrpcServer } from './otlp-grpc.ts';
 import { type OtlpHttpEndpoint, pathOf } from './otlp-http.ts';
@@ -12,7 +12,7 @@ export interface OtlpServersOptions {
   readonly grpc: GrpcAddress | null;
   readonly endpoint: OtlpHttpEndpoint;
   readonly grpcOptions: OtlpGrpcOptions;
-  readonly connectionsMax: number;
+  readonly connections: ConnectionLimits;
 }
 
 export class OtlpServers {
@@ -29,10 +29,10 @@ export class OtlpServers {
     return this.#grpc?.port ?? null;
   }
 
-  async start({ http, grpc, endpoint, grpcOptions, connectionsMax }: OtlpServersOptions): Promise<void> {
+  async start({ http, grpc, endpoint, grpcOptions, connections }: OtlpServersOptions): Promise<void> {
     const { logger } = grpcOptions;
     if (http !== null) {
-      const server = createOtlpServer(endpoint, connectionsMax);
+      const server = createOtlpServer(endpoint, connections);
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);
         server.listen(http.port, http.host, () => resolve());
@@ -41,7 +41,7 @@ export class OtlpServers {
       logger.info(`listening on ${http.host}:${this.httpPort} for OTLP/HTTP`);
     }
     if (grpc !== null) {
-      this.#grpc = await OtlpGrpcServer.start(grpc, grpcOptions);
+      this.#grpc = await OtlpGrpcServer.start(grpc, grpcOptions, connections);
       logger.info(`listening on ${grpc.host}:${this.grpcPort} for OTLP/gRPC`);
     }
   }
@@ -61,14 +61,14 @@ export class OtlpServers {
 }
 
 /** A server that does nothing else. */
-function createOtlpServer(endpoint: OtlpHttpEndpoint, connectionsMax: number): Server {
+function createOtlpServer(endpoint: OtlpHttpEndpoint, connections: ConnectionLimits): Server {
   const answer = (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void => {
     if (endpoint.owns(request)) void endpoint.handle(request, response, expectsContinue);
     else refuse(request, response);
   };
-  const server = createServer(SERVER_OPTIONS, (request, response) => answer(request, response, false));
+  const server = createServer(serverOptions(connections), (request, response) => answer(request, response, false));
   server.on('checkContinue', (request, response) => answer(request, response, true));
-  limitConnections(server, connectionsMax);
+  limitConnections(server, connections);
   return server;
 }
 

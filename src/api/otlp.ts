@@ -52,8 +52,11 @@ function partialSuccess(result: OtlpResult, outcome: IngestOutcome, engine: Engi
   const examples = [...rejections.examples];
   let rejected = rejections.total;
   let lastPoint = -1;
+  let gap = 0;
+  let taken = 0;
   outcome.lostRows.forEach((row, i) => {
-    const point = pointOf(row, result, Math.max(lastPoint, 0));
+    for (; outcome.gaps[gap]! <= row; gap += 2) taken += outcome.gaps[gap + 1]!;
+    const point = pointOf(row + taken, result, Math.max(lastPoint, 0));
     if (point === lastPoint) return;
     lastPoint = point;
     rejected++;
@@ -68,7 +71,7 @@ function partialSuccess(result: OtlpResult, outcome: IngestOutcome, engine: Engi
   return { rejectedDataPoints: rejected, errorMessage: [summary, ...examples].join('\n') };
 }
 
-/** The data point that a row belongs to, which is not before `from`. */
+/** The data point that a row of the request belongs to, which is not before `from`. */
 function pointOf(row: number, { pointCount, pointRows }: OtlpResult, from: number): number {
   let point = from;
   while (point + 1 < pointCount && pointRows[point + 1]! <= row) point++;

@@ -5,6 +5,7 @@ import type { Store } from '../store/store.ts';
 import type { HttpCounters, ProtocolCounters, ServiceCounters } from './counters.ts';
 import { type Exposition, groupedLabelText, labelText, Summary } from './exposition.ts';
 import type { Pressure } from './pressure.ts';
+import type { SlowSenders } from './slow-sender.ts';
 
 /** The server's metrics about itself; docs/self-metrics.md explains each. */
 
@@ -18,6 +19,7 @@ export interface SelfMetricsSources {
   readonly http: HttpCounters;
   readonly service: ServiceCounters;
   readonly pressure: Pressure;
+  readonly slowSenders: SlowSenders;
 }
 
 const NANOSECONDS = 1e9;
@@ -64,7 +66,7 @@ export function addSelfMetrics(
   addStore(out, sources.store, sources.write);
   addService(out, sources.service);
   addHttp(out, sources.http);
-  addPressure(out, sources.pressure);
+  addPressure(out, sources.pressure, sources.slowSenders);
   addProcess(out, sources.startedMs, lag);
 }
 
@@ -105,8 +107,14 @@ function addEngine(out: Exposition, engine: Engine, states: readonly SloState[],
     'slipstream_slo_group_overflow_total',
     'Series left out of an SLO with too many groups.',
   );
+  const refused = out.counter(
+    'slipstream_slo_series_refused_total',
+    'Series that an SLO wants, refused because too many are known, each time that they came.',
+  );
   for (const { id, groupBy } of engine.slos) {
-    if (groupBy.length > 0) overflow.add(engine.groupOverflow(id), labelText({ slo: id }));
+    const { overflowSeries, refusedSeries } = engine.leftOut(id);
+    if (groupBy.length > 0) overflow.add(overflowSeries, labelText({ slo: id }));
+    refused.add(refusedSeries, labelText({ slo: id }));
   }
 }
 
@@ -154,10 +162,11 @@ function addHttp(out: Exposition, http: HttpCounters): void {
   }
 }
 
-function addPressure(out: Exposition, { shed, inflightBytes }: Pressure): void {
+function addPressure(out: Exposition, { shed, inflightBytes }: Pressure, { cut }: SlowSenders): void {
   const requests = out.counter('slipstream_requests_shed_total', 'Requests sent away to come again later, by reason.');
   for (const [reason, count] of Object.entries(shed)) requests.add(count, labelText({ reason }));
   out.gauge('slipstream_inflight_bytes', 'Bytes held by requests that are not answered yet.').add(inflightBytes);
+  out.counter('slipstream_slow_senders_cut_total', 'Requests cut off because their bodies came too slowly.').add(cut);
 }
 
 function addProcess(out: Exposition, startedMs: number, lag: EventLoopLag): void {

@@ -56,6 +56,6 @@ export function sloRoutes(app: FastifyInstance, engine: Engine, clock: () => num
       throw apiError('group_not_found', { id, group: repeated(query, 'group').join(', ') });
     }
     const named = new Set(wanted.map(([label]) => label));
-    return named.size === slo.groupBy.length ? groups[0]! : { groups, overflow: engine.groupOverflow(id) };
+    return named.size === slo.groupBy.length ? groups[0]! : { groups, overflow: engine.leftOut(id).overflowSeries };
   });
 }

@@ -4,14 +4,15 @@ import type { Engine } from '../engine/engine.ts';
 import type { Slo } from '../engine/slo.ts';
 import type { SloSources } from '../engine/slo-sources.ts';
 import type { PushSourceState, SourceState } from '../engine/sources.ts';
+import { isDegraded } from './degraded-log.ts';
 import { apiError } from './errors.ts';
 import { onlyParameters, type QueryParameters, single } from './query.ts';
 
 const SOURCES_DEFAULT = 1000;
 const SOURCES_MAX = 10_000;
 const TARGET_EXAMPLES_MAX = 20;
-/** Looking at them takes some 10 ms; then whoever else waits has a turn. */
-const SERIES_A_TURN = 4_000;
+/** Series or targets: to look at them takes some 10 ms; then whoever else waits has a turn. */
+const LOOKS_A_TURN = 4_000;
 
 interface Sources {
   readonly sources: readonly SourceState[];
@@ -25,13 +26,24 @@ export function sourceRoutes(app: FastifyInstance, engine: Engine, clock: () => 
   const byId = new Map(engine.slos.map((slo) => [slo.id, slo]));
   const walks = new Queue();
 
-  app.get('/api/v1/sources', (request): Sources => {
+  app.get('/api/v1/sources', async (request): Promise<Sources> => {
     const query = request.query as QueryParameters;
     onlyParameters(query, ['job', 'instance', 'slo', 'limit']);
     const slo = single(query, 'slo') ?? null;
     if (slo !== null && !byId.has(slo)) throw apiError('slo_not_found', { id: slo });
     const filter = { job: single(query, 'job') ?? null, instance: single(query, 'instance') ?? null, slo };
-    const { sources, total } = engine.sources(filter, limitOf(query), clock());
+    const walk = engine.sourceWalk(filter, limitOf(query));
+    const { sources, total } = await walks.run(async () => {
+      await inTurns(
+        () => engine.seriesCount,
+        (from, to) => walk.walkSeries(from, to),
+      );
+      await inTurns(
+        () => engine.targetCount,
+        (from, to) => walk.walkTargets(from, to),
+      );
+      return walk.result(clock());
+    });
     const ofTargets = filter.job !== null || filter.instance !== null;
     const pushes = ofTargets ? [] : engine.pushSources().filter((push) => slo === null || push.slo === slo);
     return { sources, total, pushes: pushes.slice(0, SOURCES_MAX) };
@@ -49,17 +61,26 @@ export function sourceRoutes(app: FastifyInstance, engine: Engine, clock: () => 
 
 async function sourcesOf(engine: Engine, slo: Slo): Promise<SloSources> {
   const walk = engine.selectorWalk(slo);
-  for (let from = 0; from < engine.seriesCount; from += SERIES_A_TURN) {
-    walk.walk(from, Math.min(from + SERIES_A_TURN, engine.seriesCount));
-    await nextTurn();
-  }
+  await inTurns(
+    () => engine.seriesCount,
+    (from, to) => walk.walk(from, to),
+  );
   return {
     slo: slo.id,
     sliKind: slo.sli.kind,
     targets: engine.targetsOf(slo.id, TARGET_EXAMPLES_MAX),
     selectors: walk.selectors,
+    degraded: isDegraded(engine, slo.id) ? engine.leftOut(slo.id) : null,
     pushes: engine.pushSources().find((push) => push.slo === slo.id) ?? null,
   };
+}
+
+/** Looks at all there are, as many as there are by then, a few thousand in each turn of the event loop. */
+async function inTurns(count: () => number, look: (from: number, to: number) => void): Promise<void> {
+  for (let from = 0; from < count(); from += LOOKS_A_TURN) {
+    look(from, Math.min(from + LOOKS_A_TURN, count()));
+    await nextTurn();
+  }
 }
 
 function limitOf(query: QueryParameters): number {

@@ -149,6 +149,8 @@ export const FORMS = {
   labelName,
   /** Longer than nothing. */
   duration: durationBetween(1, '1ms', YEARS_MS, '10y'),
+  /** As long as a timer can be: 2^31 - 1 ms. */
+  timer: durationBetween(1, '1ms', 24 * DAY_MS, '24d'),
   delay: durationBetween(0, '0s', YEARS_MS, '10y'),
   alertWindow: durationBetween(SECOND_MS, '1s', ROLLING_MAX_MS, '400d'),
   rollingWindow: durationBetween(HOUR_MS, '1h', ROLLING_MAX_MS, '400d'),

@@ -8,6 +8,7 @@ const count = Type.Optional(Type.Integer({ minimum: 1, range: 'at least 1' }));
 const bytes = Type.Optional(text('size'));
 const address = Type.Optional(text('address'));
 const period = Type.Optional(text('duration'));
+const timer = Type.Optional(text('timer'));
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -16,10 +17,10 @@ export const ServerSchema = mapping({
   listen: address,
   data: Type.Optional(Type.String({ minLength: 1, range: 'a folder' })),
   slos: Type.Optional(Type.Array(Type.String({ minLength: 1, range: 'a file, a folder or a glob' }))),
-  evaluation_interval: period,
+  evaluation_interval: timer,
   settle: Type.Optional(text('delay')),
   stale_after: period,
-  snapshot_interval: period,
+  snapshot_interval: timer,
   sloth_period: Type.Optional(text('rollingWindow')),
   otlp: Type.Optional(
     mapping({
@@ -59,6 +60,11 @@ export const ServerSchema = mapping({
       journal_queue_bytes: bytes,
       inflight_bytes: bytes,
       event_loop_delay: period,
+      head_timeout: timer,
+      idle_timeout: timer,
+      sending_bytes_per_second: bytes,
+      sending_period: timer,
+      gunzips: count,
     }),
   ),
   /** Receivers and routes. */

@@ -23,6 +23,8 @@ export const SAMPLE_DELTA = 3;
 export const SAMPLE_HISTOGRAM = 4;
 /** A native histogram that is an increment by itself. */
 export const SAMPLE_HISTOGRAM_DELTA = 5;
+/** As SAMPLE_STARTED, of a whole number that a double cannot hold: the value is the nearest one, `lows` what is missing. */
+export const SAMPLE_WIDE = 6;
 
 /** Whether the value of a row of this kind is its index in `histograms`. */
 export function holdsHistogram(kind: number): boolean {
@@ -38,6 +40,8 @@ export class SampleBatch {
   kinds: Uint8Array;
   /** Unix milliseconds, 0 when unknown; meaningful only on rows of a kind other than SAMPLE_VALUE and SAMPLE_STALE. */
   startsMs: Float64Array;
+  /** What the value of a SAMPLE_WIDE row lacks: of 64 bits, at most 1,024 either way. Meaningful only on such rows. */
+  lows: Int16Array;
   /** Which replica of an HA pair sent the row; 0 for a sender of its own. Meaningful only with `hasSenders`. */
   senders: Int32Array;
   hasSenders: boolean;
@@ -52,6 +56,7 @@ export class SampleBatch {
     this.values = new Float64Array(capacity);
     this.kinds = new Uint8Array(capacity);
     this.startsMs = new Float64Array(capacity);
+    this.lows = new Int16Array(capacity);
     this.senders = new Int32Array(capacity);
     this.hasSenders = false;
   }
@@ -75,6 +80,7 @@ export class SampleBatch {
     this.values = grown(this.values, new Float64Array(size));
     this.kinds = grown(this.kinds, new Uint8Array(size));
     this.startsMs = grown(this.startsMs, new Float64Array(size));
+    this.lows = grown(this.lows, new Int16Array(size));
     this.senders = grown(this.senders, new Int32Array(size));
   }
 
@@ -87,6 +93,7 @@ export class SampleBatch {
     this.kinds = kinds;
     if (this.startsMs.length >= seriesIds.length) return;
     this.startsMs = new Float64Array(seriesIds.length);
+    this.lows = new Int16Array(seriesIds.length);
     this.senders = new Int32Array(seriesIds.length);
   }
 
@@ -99,6 +106,15 @@ export class SampleBatch {
     this.kinds[row] = kind;
   }
 
+  /** Says who sent the rows from this one to the last. */
+  setSender(firstRow: number, endRow: number, sender: number): void {
+    if (sender !== 0 && !this.hasSenders) {
+      this.hasSenders = true;
+      this.senders.fill(0, 0, this.length);
+    }
+    if (this.hasSenders) this.senders.fill(sender, firstRow, endRow);
+  }
+
   /** Copies a row over another one, to take rows out. */
   move(from: number, to: number): void {
     this.seriesIds[to] = this.seriesIds[from]!;
@@ -106,6 +122,7 @@ export class SampleBatch {
     this.values[to] = this.values[from]!;
     this.kinds[to] = this.kinds[from]!;
     this.startsMs[to] = this.startsMs[from]!;
+    this.lows[to] = this.lows[from]!;
     this.senders[to] = this.senders[from]!;
   }
 
@@ -113,6 +130,12 @@ export class SampleBatch {
   pushStarted(seriesId: number, timestampMs: number, value: number, kind: number, startMs: number): void {
     this.push(seriesId, timestampMs, value, kind);
     this.startsMs[this.length - 1] = startMs;
+  }
+
+  /** A cumulative whole number that is `value + low`, with its start timestamp. */
+  pushWide(seriesId: number, timestampMs: number, value: number, low: number, startMs: number): void {
+    this.pushStarted(seriesId, timestampMs, value, low === 0 ? SAMPLE_STARTED : SAMPLE_WIDE, startMs);
+    this.lows[this.length - 1] = low;
   }
 
   pushHistogram(
@@ -127,7 +150,7 @@ export class SampleBatch {
   }
 }
 
-function grown<T extends Int32Array | Float64Array | Uint8Array>(from: T, to: T): T {
+function grown<T extends Int32Array | Int16Array | Float64Array | Uint8Array>(from: T, to: T): T {
   to.set(from as never);
   return to;
 }

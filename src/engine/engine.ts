@@ -13,7 +13,7 @@ import { SeriesTable } from './series-table.ts';
 import { isSliced } from './slices.ts';
 import type { Slo } from './slo.ts';
 import { wanted } from './slo-index.ts';
-import { SelectorWalk, type TargetExample } from './slo-sources.ts';
+import { type LeftOut, SelectorWalk, type TargetExample } from './slo-sources.ts';
 import { type EngineSave, readSnapshot, writeSnapshot } from './snapshot.ts';
 import {
   CONFLICT,
@@ -25,14 +25,7 @@ import {
   TOO_OLD,
   WRITER_CONFLICT,
 } from './source-counts.ts';
-import {
-  type PushSourceState,
-  pushSource,
-  type SourceFilter,
-  SourceReader,
-  type SourceState,
-  timeText,
-} from './sources.ts';
+import { type PushSourceState, pushSource, type SourceFilter, SourceWalk, timeText } from './sources.ts';
 import type { AlertTransition, SloState } from './state.ts';
 import { Targets } from './targets.ts';
 import { UnusualSamples } from './unusual-samples.ts';
@@ -152,10 +145,11 @@ export class Engine {
     return this.#accounts.entries.reduce((sum, { ledger }) => sum + ledger.ringBytes, 0);
   }
 
-  /** Series left out of an SLO because it has as many groups as it may. */
-  groupOverflow(id: string): number {
+  /** What an SLO does without, since the process began: it is degraded when that is anything. */
+  leftOut(id: string): LeftOut {
     const slo = this.#sloOf.get(id);
-    return slo === undefined ? 0 : this.#accounts.overflow[slo]!;
+    if (slo === undefined) return { refusedSeries: 0, overflowSeries: 0 };
+    return { refusedSeries: this.#wiring.refused[slo]!, overflowSeries: this.#accounts.overflow[slo]! };
   }
 
   /**
@@ -175,7 +169,10 @@ export class Engine {
     // The table keeps the originals behind the labels, so that the journal and snapshots know them, too.
     const kept = originals === null ? canonical : withOriginals(canonical, originals);
     const id = this.table.insert(kept, 0, kept.length);
-    if (id === -1) return -1;
+    if (id === -1) {
+      this.#wiring.refuse(read);
+      return -1;
+    }
     if (originals !== null) this.table.alias(canonical, 0, canonical.length, id);
     this.#series.reserve(id + 1);
     const target = this.#targetFor(job, instance);
@@ -216,7 +213,7 @@ export class Engine {
   ingest(batch: SampleBatch, nowMs: number): IngestOutcome {
     const outcome = this.#outcome;
     outcome.begin(batch.length);
-    if (batch.hasSenders) outcome.haReplica = this.replicas.admit(batch, nowMs);
+    if (batch.hasSenders) outcome.haReplica = this.replicas.admit(batch, nowMs, outcome.gaps);
     this.#closeSlices(nowMs);
     const { length, seriesIds, timestampsMs, values, kinds } = batch;
     const { changedRows } = outcome;
@@ -365,10 +362,17 @@ export class Engine {
     return this.#pushes.apply(events, nowMs);
   }
 
-  /** Who sends: the first `limit` of the targets that pass the filter, and how many there are. */
-  sources(filter: SourceFilter, limit: number, nowMs: number): { sources: SourceState[]; total: number } {
-    const parts = [this.#accounts, this.#targets, this.#series, this.#wiring, this.#counts] as const;
-    return new SourceReader(this.slos, ...parts).read(this.table.size, filter, limit, nowMs);
+  /** To find who sends, and the first `limit` of those that pass the filter, see SourceWalk. */
+  sourceWalk(filter: SourceFilter, limit: number): SourceWalk {
+    const parts = {
+      slos: this.slos,
+      accounts: this.#accounts,
+      targets: this.#targets,
+      series: this.#series,
+      wiring: this.#wiring,
+      counts: this.#counts,
+    };
+    return new SourceWalk(parts, filter, limit);
   }
 
   /** What was pushed since the process began, to each SLO that anything was pushed to. */
@@ -478,7 +482,7 @@ export class Engine {
   }
 
   #save(): EngineSave {
-    const { lastMs, lastValue, lastStartMs, role, movesClock } = this.#series;
+    const { lastMs, lastValue, lastLow, lastStartMs, role, movesClock } = this.#series;
     const series: EngineSave['series'] = [];
     for (let id = 0; id < this.table.size; id++) {
       if (role[id] === UNMATCHED && movesClock[id] === 0) continue;
@@ -487,6 +491,7 @@ export class Engine {
         labels: this.table.labelBytes(id),
         lastMs: lastMs[id]!,
         lastValue: lastValue[id]!,
+        lastLow: lastLow[id]!,
         lastStartMs: lastStartMs[id]!,
         histogram: this.#unusual.histograms.get(id) ?? null,
         suspect: this.#unusual.duplicates.get(id) ?? null,
@@ -549,19 +554,19 @@ export class Engine {
 
   #restoreSeries(save: EngineSave): Int32Array {
     const newIds = new Int32Array((save.series.at(-1)?.id ?? -1) + 1).fill(-1);
-    for (const { id, labels, lastMs, lastValue, lastStartMs, histogram, suspect } of save.series) {
+    for (const { id, labels, lastMs, lastValue, lastLow, lastStartMs, histogram, suspect } of save.series) {
       const newId = this.registerCanonical(labels);
       newIds[id] = newId;
       if (newId === -1) continue;
       this.#series.lastMs[newId] = lastMs;
       this.#series.lastValue[newId] = lastValue;
+      this.#series.lastLow[newId] = lastLow;
       this.#series.lastStartMs[newId] = lastStartMs;
       this.#series.movesClock[newId] = 1;
       if (histogram !== null) this.#unusual.histograms.set(newId, histogram);
-      if (suspect !== null && this.#series.role[newId] !== UNMATCHED) {
-        this.#unusual.duplicates.load({ ...suspect, id: newId });
-        this.#series.role[newId] = OTHER;
-      }
+      if (this.#series.role[newId] === UNMATCHED) continue;
+      if (suspect !== null) this.#unusual.duplicates.load({ ...suspect, id: newId });
+      if (suspect !== null || lastLow !== 0) this.#series.role[newId] = OTHER;
     }
     return newIds;
   }

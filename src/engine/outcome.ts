@@ -24,6 +24,8 @@ export class IngestOutcome {
   tooNew = 0;
   /** Samples of a replica that is not elected. */
   haReplica = 0;
+  /** Where they stood in the batch, from which they were taken: before which of the rows that are left, and how many, in turn. */
+  readonly gaps: number[] = [];
   /** A decrease, or an overlapping start timestamp, that no reset explains: two writers of one series. */
   writerConflict = 0;
   /** Decreases and start timestamps taken for a counter reset. */
@@ -56,6 +58,7 @@ export class IngestOutcome {
     this.tooOld = 0;
     this.tooNew = 0;
     this.haReplica = 0;
+    this.gaps.length = 0;
     this.writerConflict = 0;
     this.resets = 0;
     this.newborn = 0;

@@ -56,8 +56,11 @@ export class Replicas {
     }
   }
 
-  /** Takes the samples of replicas that are not elected out of the batch and returns how many they were. */
-  admit(batch: SampleBatch, nowMs: number): number {
+  /**
+   * Takes the samples of replicas that are not elected out of the batch and returns how many they were. Where they were is added to
+   * `gaps`, see IngestOutcome.
+   */
+  admit(batch: SampleBatch, nowMs: number, gaps: number[]): number {
     const { senders, timestampsMs } = batch;
     let sender = 0;
     let admitted = true;
@@ -68,6 +71,8 @@ export class Replicas {
         admitted = this.#isElected(sender, nowMs, timestampsMs[row]!);
       }
       if (admitted) batch.move(row, kept++);
+      else if (gaps.at(-2) === kept) gaps[gaps.length - 1]!++;
+      else gaps.push(kept, 1);
     }
     const left = batch.length - kept;
     batch.length = kept;

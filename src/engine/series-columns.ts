@@ -14,6 +14,8 @@ export class SeriesColumns {
   /** Event time of the last sample; NaN before the first. */
   lastMs = new Float64Array(1024).fill(Number.NaN);
   lastValue = new Float64Array(1024);
+  /** What the last value lacks to the whole number it stands for, see SAMPLE_WIDE. Unless it is 0 the role is OTHER. */
+  lastLow = new Int16Array(1024);
   target = new Int32Array(1024);
   /** Start timestamp of the last sample; 0 while unknown. */
   lastStartMs = new Float64Array(1024);
@@ -31,6 +33,7 @@ export class SeriesColumns {
     const capacity = Math.max(size, 2 * before);
     this.lastMs = grown(this.lastMs, new Float64Array(capacity).fill(Number.NaN));
     this.lastValue = grown(this.lastValue, new Float64Array(capacity));
+    this.lastLow = grown(this.lastLow, new Int16Array(capacity));
     this.target = grown(this.target, new Int32Array(capacity));
     this.lastStartMs = grown(this.lastStartMs, new Float64Array(capacity));
     this.role = grown(this.role, new Uint8Array(capacity));
@@ -63,7 +66,7 @@ export class FeedColumns {
   }
 }
 
-type Column = Float64Array | Int32Array | Uint8Array;
+type Column = Float64Array | Int32Array | Int16Array | Uint8Array;
 
 function grown<T extends Column>(from: Column, to: T): T {
   to.set(from);

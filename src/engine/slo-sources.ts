@@ -43,12 +43,21 @@ export interface TargetExample {
   readonly lastSample: string | null;
 }
 
+export interface LeftOut {
+  /** Series that it wants were refused so often because too many are known. */
+  readonly refusedSeries: number;
+  /** Series that would make a group too many. */
+  readonly overflowSeries: number;
+}
+
 export interface SloSources {
   readonly slo: string;
   readonly sliKind: string;
   /** The targets that the selectors could match by job and instance, those heard last first. */
   readonly targets: { readonly total: number; readonly examples: readonly TargetExample[] };
   readonly selectors: readonly SelectorState[];
+  /** What is missing from its numbers; null when nothing is. */
+  readonly degraded: LeftOut | null;
   /** What was pushed since the process began; null when nothing was. */
   readonly pushes: PushSourceState | null;
 }

@@ -28,6 +28,7 @@ export interface SeriesSave {
   labels: Uint8Array;
   lastMs: number;
   lastValue: number;
+  lastLow: number;
   lastStartMs: number;
   histogram: NativeHistogram | null;
   suspect: Suspect | null;
@@ -47,6 +48,7 @@ export function writeSnapshot(save: EngineSave): Uint8Array {
     out.bytes(series.labels);
     out.f64(series.lastMs);
     out.f64(series.lastValue);
+    out.f64(series.lastLow);
     out.f64(series.lastStartMs);
     out.optional(series.histogram, (histogram) => writeHistogram(out, histogram));
     out.optional(series.suspect, ({ before, returns, samples, highest }) => {
@@ -173,6 +175,7 @@ export function readSnapshot(bytes: Uint8Array): EngineSave {
       labels: from.bytes(),
       lastMs: from.f64(),
       lastValue: from.f64(),
+      lastLow: from.f64(),
       lastStartMs: from.f64(),
       histogram: from.optional(() => readHistogram(from)),
       suspect: from.optional(() => readSuspect(from)),

@@ -58,77 +58,97 @@ const SLOS_MAX = 50;
 /** Its samples are refused, where the others are left aside. */
 const REFUSED = 'too_new';
 
+export interface SourceParts {
+  readonly slos: readonly Slo[];
+  readonly accounts: Accounts;
+  readonly targets: Targets;
+  readonly series: SeriesColumns;
+  readonly wiring: Wiring;
+  readonly counts: SourceCounts;
+}
+
 interface Fed {
   known: number;
   matched: number;
   readonly slos: Set<number>;
 }
 
-export class SourceReader {
-  readonly #slos: readonly Slo[];
-  readonly #accounts: Accounts;
-  readonly #targets: Targets;
-  readonly #series: SeriesColumns;
-  readonly #wiring: Wiring;
-  readonly #counts: SourceCounts;
+/** Who sends, out of all targets and what their series feed; looked at some thousands at a time, as a SelectorWalk does. */
+export class SourceWalk {
+  readonly #parts: SourceParts;
+  readonly #filter: SourceFilter;
+  readonly #slo: number;
+  readonly #limit: number;
+  readonly #fed = new Map<number, Fed>();
+  /** The first of the targets that pass the filter, and now and then up to as many more. */
+  #wanted: number[] = [];
+  #total = 0;
 
-  constructor(
-    slos: readonly Slo[],
-    accounts: Accounts,
-    targets: Targets,
-    series: SeriesColumns,
-    wiring: Wiring,
-    counts: SourceCounts,
-  ) {
-    this.#slos = slos;
-    this.#accounts = accounts;
-    this.#targets = targets;
-    this.#series = series;
-    this.#wiring = wiring;
-    this.#counts = counts;
+  constructor(parts: SourceParts, filter: SourceFilter, limit: number) {
+    this.#parts = parts;
+    this.#filter = filter;
+    this.#slo = filter.slo === null ? -1 : parts.slos.findIndex(({ id }) => id === filter.slo);
+    this.#limit = limit;
   }
 
-  /** The targets that pass the filter, by job and instance: the first `limit` of them, and how many there are. */
-  read(
-    seriesCount: number,
-    filter: SourceFilter,
-    limit: number,
-    nowMs: number,
-  ): { sources: SourceState[]; total: number } {
-    const fed = this.#fedBy(seriesCount);
-    const slo = filter.slo === null ? -1 : this.#slos.findIndex(({ id }) => id === filter.slo);
-    const { jobs, instances } = this.#targets;
-    const wanted = Array.from({ length: this.#targets.size }, (_, target) => target).filter(
-      (target) =>
-        (filter.job === null || jobs[target] === filter.job) &&
-        (filter.instance === null || instances[target] === filter.instance) &&
-        (filter.slo === null || fed[target]!.slos.has(slo)),
-    );
-    wanted.sort((a, b) => compare(jobs[a]!, jobs[b]!) || compare(instances[a]!, instances[b]!));
-    const sources = wanted.slice(0, limit).map((target) => this.#state(target, fed[target]!, nowMs));
-    return { sources, total: wanted.length };
-  }
-
-  /** By target. */
-  #fedBy(seriesCount: number): Fed[] {
-    const fed = Array.from({ length: this.#targets.size }, (): Fed => ({ known: 0, matched: 0, slos: new Set() }));
-    const { target, role, feedStart, feedCount } = this.#series;
-    const { account } = this.#wiring.feeds;
-    for (let id = 0; id < seriesCount; id++) {
-      const mine = fed[target[id]!]!;
+  /** Looks at the series from one id to before another. All of them come before the targets. */
+  walkSeries(fromId: number, toId: number): void {
+    const { accounts, wiring } = this.#parts;
+    const { target, role, feedStart, feedCount } = this.#parts.series;
+    const { account } = wiring.feeds;
+    for (let id = fromId; id < toId; id++) {
+      if (!this.#isAskedFor(target[id]!)) continue;
+      const mine = this.#fedBy(target[id]!);
       mine.known++;
       if (role[id] === UNMATCHED) continue;
       mine.matched++;
       const end = feedStart[id]! + feedCount[id]!;
-      for (let feed = feedStart[id]!; feed < end; feed++) mine.slos.add(this.#accounts.sloOf[account[feed]!]!);
-      for (const { entry } of this.#wiring.othersOf(id)) mine.slos.add(entry.slo);
+      for (let feed = feedStart[id]!; feed < end; feed++) mine.slos.add(accounts.sloOf[account[feed]!]!);
+      for (const { entry } of wiring.othersOf(id)) mine.slos.add(entry.slo);
     }
+  }
+
+  /** Looks at the targets from one to before another. */
+  walkTargets(from: number, to: number): void {
+    for (let target = from; target < to; target++) {
+      if (!this.#isAskedFor(target)) continue;
+      if (this.#filter.slo !== null && !this.#fedBy(target).slos.has(this.#slo)) continue;
+      this.#total++;
+      this.#wanted.push(target);
+      if (this.#wanted.length >= 2 * this.#limit) this.#cut();
+    }
+  }
+
+  /** The targets that pass the filter, by job and instance: the first ones, and how many there are. */
+  result(nowMs: number): { sources: SourceState[]; total: number } {
+    this.#cut();
+    const sources = this.#wanted.map((target) => this.#state(target, this.#fedBy(target), nowMs));
+    return { sources, total: this.#total };
+  }
+
+  #cut(): void {
+    const { jobs, instances } = this.#parts.targets;
+    this.#wanted.sort((a, b) => compare(jobs[a]!, jobs[b]!) || compare(instances[a]!, instances[b]!));
+    this.#wanted.length = Math.min(this.#wanted.length, this.#limit);
+  }
+
+  #isAskedFor(target: number): boolean {
+    const { job, instance } = this.#filter;
+    const { jobs, instances } = this.#parts.targets;
+    return (job === null || jobs[target] === job) && (instance === null || instances[target] === instance);
+  }
+
+  #fedBy(target: number): Fed {
+    const known = this.#fed.get(target);
+    if (known !== undefined) return known;
+    const fed: Fed = { known: 0, matched: 0, slos: new Set() };
+    this.#fed.set(target, fed);
     return fed;
   }
 
   #state(target: number, { known, matched, slos }: Fed, nowMs: number): SourceState {
-    const { jobs, instances, newestMs, intervalMs } = this.#targets;
-    const counts = this.#counts;
+    const { counts } = this.#parts;
+    const { jobs, instances, newestMs, intervalMs } = this.#parts.targets;
     const skewMs = counts.skewMs(target);
     const ignored: Record<string, number> = {};
     const rejected: Record<string, number> = {};
@@ -153,7 +173,7 @@ export class SourceReader {
       slos: [...slos]
         .sort((a, b) => a - b)
         .slice(0, SLOS_MAX)
-        .map((slo) => this.#slos[slo]!.id),
+        .map((slo) => this.#parts.slos[slo]!.id),
       sloCount: slos.size,
     };
   }

@@ -26,9 +26,8 @@ export function isReset(
   previousMs: number,
   startMs: number,
   tMs: number,
-  previousValue: number,
-  value: number,
+  fell: boolean,
 ): boolean {
   if (startsAnew(previousStartMs, previousMs, startMs, tMs)) return true;
-  return value < previousValue && !isSameStart(previousStartMs, startMs, tMs);
+  return fell && !isSameStart(previousStartMs, startMs, tMs);
 }

@@ -7,6 +7,7 @@ import {
   SAMPLE_HISTOGRAM_DELTA,
   SAMPLE_STALE,
   SAMPLE_VALUE,
+  SAMPLE_WIDE,
 } from './batch.ts';
 import { DuplicateWriters } from './duplicate-writers.ts';
 import { increaseOf, isCountable, type NativeHistogram, underThreshold } from './native-histogram.ts';
@@ -77,11 +78,12 @@ export class UnusualSamples {
    */
   apply(batch: SampleBatch, row: number, oldestMs: number): boolean {
     const outcome = this.#outcome;
-    const { lastMs, lastValue, lastStartMs } = this.#series;
+    const { lastMs, lastValue, lastLow, lastStartMs } = this.#series;
     const id = batch.seriesIds[row]!;
     const tMs = batch.timestampsMs[row]!;
     const value = batch.values[row]!;
     const kind = batch.kinds[row]!;
+    const low = kind === SAMPLE_WIDE ? batch.lows[row]! : 0;
     const startMs = kind === SAMPLE_VALUE || kind === SAMPLE_STALE ? 0 : batch.startsMs[row]!;
     const previousMs = lastMs[id]!;
     if (kind === SAMPLE_STALE) {
@@ -97,7 +99,7 @@ export class UnusualSamples {
       return false;
     }
     if (tMs <= previousMs) {
-      const isDuplicate = tMs === previousMs && (isHistogram || value === lastValue[id]);
+      const isDuplicate = tMs === previousMs && (isHistogram || (value === lastValue[id] && low === lastLow[id]));
       if (isDuplicate) outcome.duplicate++;
       else if (tMs < previousMs) outcome.outOfOrder++;
       else outcome.conflict++;
@@ -133,38 +135,51 @@ export class UnusualSamples {
       return true;
     }
     const previousValue = lastValue[id]!;
-    lastValue[id] = value;
+    const previousLow = lastLow[id]!;
+    this.#keepValue(id, value, low);
     if (old) return true;
     this.#gauges(id, tMs, value);
     if (!this.#isCounter(id)) return true;
     if (kind !== SAMPLE_DELTA && !first && this.#isQuarantined(id, tMs, previousValue, value)) return true;
+    // The doubles around 2^60 are 256 apart: what the values lack of whole numbers is in their low parts.
+    const increase = value - previousValue + (low - previousLow);
     if (kind === SAMPLE_DELTA) {
       this.#increase(id, tMs, value);
     } else if (first) {
       this.#firstSample(id, tMs, value, startMs, previousMs === EXISTED_BEFORE);
     } else if (
-      value < previousValue &&
+      increase < 0 &&
       !startsAnew(previousStartMs, previousMs, startMs, tMs) &&
       batch.hasSenders &&
       this.isHandOver(batch, row)
     ) {
       this.#writerConflict(id);
-      lastValue[id] = previousValue;
+      this.#keepValue(id, previousValue, previousLow);
       // What the journal says, for whoever replays it knows no sender.
       batch.values[row] = previousValue;
+      batch.lows[row] = previousLow;
+      batch.startsMs[row] = startMs;
+      if (previousLow !== 0) batch.kinds[row] = SAMPLE_WIDE;
       this.#increase(id, tMs, 0);
-    } else if (isReset(previousStartMs, previousMs, startMs, tMs, previousValue, value)) {
+    } else if (isReset(previousStartMs, previousMs, startMs, tMs, increase < 0)) {
       outcome.resets++;
-      if (value < previousValue) this.watch(id, previousValue);
+      if (increase < 0) this.watch(id, previousValue);
       this.#increase(id, tMs, value);
-    } else if (value < previousValue) {
+    } else if (increase < 0) {
       // The start timestamp says that nothing began anew, so two writers share one identity: keep the higher baseline.
       this.#writerConflict(id);
-      lastValue[id] = previousValue;
+      this.#keepValue(id, previousValue, previousLow);
     } else {
-      this.#increase(id, tMs, value - previousValue);
+      this.#increase(id, tMs, increase);
     }
     return true;
+  }
+
+  #keepValue(id: number, value: number, low: number): void {
+    this.#series.lastValue[id] = value;
+    this.#series.lastLow[id] = low;
+    // The ingest loop subtracts values and nothing else.
+    if (low !== 0) this.#series.role[id] = OTHER;
   }
 
   /** A counter fell from `before`: for a while its samples come here, to see whether two writers share it. */
@@ -188,7 +203,7 @@ export class UnusualSamples {
         this.#writerConflict(id);
       }
     }
-    const isCounterAlone = this.#wiring.othersOf(id).length === 0;
+    const isCounterAlone = this.#wiring.othersOf(id).length === 0 && this.#series.lastLow[id] === 0;
     if (this.duplicates.isCalm(suspect) && isCounterAlone) this.#series.role[id] = COUNTER;
     return quarantined;
   }

@@ -29,6 +29,8 @@ const NONE: readonly OtherFeed[] = [];
 /** Connects each new series to the ledgers it feeds. Once a series, so it is written to be read. */
 export class Wiring {
   readonly feeds = new FeedColumns();
+  /** By SLO, how often a series of it was refused because too many are known; each time that it came. */
+  readonly refused: Float64Array;
   readonly #slos: readonly Slo[];
   readonly #accounts: Accounts;
   readonly #series: SeriesColumns;
@@ -43,6 +45,7 @@ export class Wiring {
     this.#accounts = accounts;
     this.#series = series;
     this.#index = new SloIndex(slos);
+    this.refused = new Float64Array(slos.length);
   }
 
   /** The feeds of a series beside event counters. */
@@ -50,12 +53,17 @@ export class Wiring {
     return this.#others.get(id) ?? NONE;
   }
 
-  /** `read` are the label sets by which the series may be selected; the first one says which series it is. */
   /** Whether some SLO wants a series of these labels. */
   wants(read: readonly LabelSet[]): boolean {
     return this.#index.matches(read).length > 0;
   }
 
+  /** There is no room for a series: whoever wanted it does without. */
+  refuse(read: readonly LabelSet[]): void {
+    for (const { slo } of this.#index.matches(read)) this.refused[slo]!++;
+  }
+
+  /** `read` are the label sets by which the series may be selected; the first one says which series it is. */
   connect(id: number, read: readonly LabelSet[]): void {
     const start = this.feeds.size;
     const others: OtherFeed[] = [];

@@ -1,17 +1,6 @@
-import {
-  SAMPLE_DELTA,
-  SAMPLE_HISTOGRAM,
-  SAMPLE_HISTOGRAM_DELTA,
-  SAMPLE_STALE,
-  SAMPLE_STARTED,
-  SAMPLE_VALUE,
-  SampleBatch,
-} from '../engine/batch.ts';
-import { type Bucket, downscale, SCHEMA_MAX, SCHEMA_MIN } from '../engine/native-histogram.ts';
-import { SeriesTable } from '../engine/series-table.ts';
-import type { IngestLimits } from './limits.ts';
-import { msOfNanos } from './nanos.ts';
-import type { Refusal } from './otlp-attributes.ts';
+import type { SampleBatch } from '../engine/batch.ts';
+import { OtlpKey } from './otlp-key.ts';
+import { OtlpPoints } from './otlp-points.ts';
 import {
   COUNTER,
   COUNTER_DELTA,
@@ -29,13 +18,14 @@ import {
   SUMMARY,
   UNSPECIFIED,
 } from './otlp-series.ts';
-import { LENGTH_DELIMITED, VARINT, WireCursor } from './wire.ts';
+import { Remembered } from './remembered.ts';
+import { contentStart, WireCursor } from './wire.ts';
 
 /**
- * The walk over an ExportMetricsServiceRequest that was checked before (otlp-check.ts): data points to rows.
+ * The walk over an ExportMetricsServiceRequest that was checked before (otlp-check.ts), down to its data points (otlp-points.ts).
  *
  * A stream is found by the bytes of its resource, scope, metric and attributes; only one that is met for the first time is
- * decoded, translated and registered (otlp-series.ts). Times are compared as nanoseconds and kept as milliseconds.
+ * decoded, translated and registered (otlp-series.ts).
  */
 
 const RESOURCE_METRICS = 0x0a;
@@ -55,75 +45,8 @@ const DATA_POINTS = 0x0a;
 const TEMPORALITY = 0x10;
 const IS_MONOTONIC = 0x18;
 
-const START_TIME = 0x11;
-const TIME = 0x19;
-const AS_DOUBLE = 0x21;
-const AS_INT = 0x31;
-const COUNT = 0x21;
-const SUM = 0x29;
-const BUCKET_COUNTS = 6;
-const EXPLICIT_BOUNDS = 7;
-const SCALE = 0x30;
-const ZERO_COUNT = 0x39;
-const POSITIVE = 0x42;
-const NEGATIVE = 0x4a;
-const ZERO_THRESHOLD = 0x71;
-const OFFSET = 0x08;
-const EXPONENTIAL_COUNTS = 2;
-
-/** Where each kind of point has its attributes and its flags. */
-const NUMBER_ATTRIBUTES = 0x3a;
-const NUMBER_FLAGS = 0x40;
-const HISTOGRAM_ATTRIBUTES = 0x4a;
-const HISTOGRAM_FLAGS = 0x50;
-const EXPONENTIAL_ATTRIBUTES = 0x0a;
-
 const DELTA = 1;
 const CUMULATIVE = 2;
-const NO_RECORDED_VALUE = 1;
-/** Finer than any client makes them, and brought to the finest that there is by merging. */
-const SCALE_MAX = 52;
-/** What Prometheus takes for a threshold of 0. */
-const ZERO_THRESHOLD_MIN = 1e-128;
-
-const TWO_32 = 2 ** 32;
-const KEY_BYTES_MAX = 1024 * 1024;
-const KEY_BYTES_INITIAL = 4096;
-/** Bytes of keys that are remembered, of each kind. */
-const REMEMBERED_BYTES_MAX = 512 * 1024 * 1024;
-
-const MISSING_TIME: Refusal = { reason: 'missing_time', what: 'a data point without a time' };
-const MISSING_VALUE: Refusal = { reason: 'missing_value', what: 'a data point without a value' };
-const TOO_LONG: Refusal = { reason: 'label_limit', what: `attributes of more than ${KEY_BYTES_MAX} bytes` };
-
-/** What was made of bytes that come again and again. */
-class Remembered<T> {
-  readonly #table: SeriesTable;
-  readonly #values: T[] = [];
-  /** What was found last: senders repeat themselves in the same order. */
-  #last = -1;
-
-  constructor(seriesMax: number, seed: number) {
-    this.#table = new SeriesTable({ seriesMax, aliasesMax: 0, seed, labelBytesMax: REMEMBERED_BYTES_MAX });
-  }
-
-  find(key: Uint8Array, length: number): T | undefined {
-    const table = this.#table;
-    const predicted = table.predicted(this.#last);
-    const isPredicted = predicted !== -1 && table.formEquals(predicted, key, 0, length);
-    const form = isPredicted ? predicted : table.findForm(key, 0, length);
-    if (form !== -1 && this.#last !== -1) table.successor[this.#last] = form;
-    this.#last = form;
-    return form === -1 ? undefined : this.#values[table.seriesOf[form]!];
-  }
-
-  /** The number of the value; -1 when there is no room. */
-  add(key: Uint8Array, length: number, value: T): number {
-    const id = this.#table.insert(key, 0, length);
-    if (id !== -1) this.#values.push(value);
-    return id;
-  }
-}
 
 export interface OtlpMetricsOptions extends OtlpSeriesOptions {
   /** How many streams are remembered, and the key of their hashes. */
@@ -132,52 +55,38 @@ export interface OtlpMetricsOptions extends OtlpSeriesOptions {
 }
 
 export class OtlpMetrics {
-  /** Data points of the last request that have rows, and by point its first row. */
-  pointCount = 0;
-  pointRows = new Int32Array(1024);
-
   readonly #series: OtlpSeries;
-  readonly #limits: IngestLimits;
+  readonly #points: OtlpPoints;
   readonly #resources: Remembered<OtlpResource>;
   readonly #scopes: Remembered<OtlpScope>;
   readonly #metrics: Remembered<OtlpMetric>;
-  readonly #streams: Remembered<Int32Array>;
   readonly #cursor = new WireCursor();
+  readonly #key = new OtlpKey();
   #bytes = new Uint8Array(0);
-  #view = new DataView(this.#bytes.buffer);
-  #batch = new SampleBatch(0);
-  #key = new Uint8Array(KEY_BYTES_INITIAL);
-  #keyLength = 0;
-
-  // The point that is being read.
-  #timeHi = 0;
-  #timeLo = 0;
-  #startHi = 0;
-  #startLo = 0;
-  #tMs = 0;
-  #startMs = 0;
-  #flags = 0;
-  #count = 0;
-  #sum = Number.NaN;
-  readonly #counts: number[] = [];
-  readonly #bounds: number[] = [];
 
   constructor(options: OtlpMetricsOptions) {
     const { streamsMax, seed } = options;
-    this.#limits = options.limits;
     this.#series = new OtlpSeries(options);
+    this.#points = new OtlpPoints(this.#series, options.limits, new Remembered(streamsMax, seed));
     this.#resources = new Remembered(streamsMax, seed);
     this.#scopes = new Remembered(streamsMax, seed);
     this.#metrics = new Remembered(streamsMax, seed);
-    this.#streams = new Remembered(streamsMax, seed);
+  }
+
+  /** Data points of the last request that have rows. */
+  get pointCount(): number {
+    return this.#points.count;
+  }
+
+  /** By point its first row. */
+  get pointRows(): Int32Array {
+    return this.#points.rows;
   }
 
   read(bytes: Uint8Array<ArrayBuffer>, batch: SampleBatch): void {
     batch.clear();
-    this.pointCount = 0;
-    this.#batch = batch;
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#points.begin(bytes, batch);
     const cursor = new WireCursor();
     cursor.reset(bytes, 0, bytes.length);
     while (cursor.position < bytes.length) {
@@ -185,7 +94,8 @@ export class OtlpMetrics {
       const start = contentStart(cursor, tag);
       if (tag === RESOURCE_METRICS) this.#resourceMetrics(start, cursor.position);
     }
-    if (this.#key.length > KEY_BYTES_MAX) this.#key = new Uint8Array(KEY_BYTES_INITIAL);
+    this.#points.end();
+    this.#key.trim();
     this.#bytes = new Uint8Array(0);
   }
 
@@ -211,12 +121,12 @@ export class OtlpMetrics {
   }
 
   #resource(start: number, end: number): OtlpResource {
-    this.#keyLength = 0;
-    this.#addKey(start, end);
-    const known = this.#resources.find(this.#key, this.#keyLength);
+    this.#key.length = 0;
+    this.#key.add(this.#bytes, start, end);
+    const known = this.#resources.find(this.#key);
     if (known !== undefined) return known;
     const resource = this.#series.resource(this.#bytes, start, end);
-    resource.id = this.#resources.add(this.#key, this.#keyLength, resource);
+    resource.id = this.#resources.add(this.#key, resource);
     return resource;
   }
 
@@ -248,14 +158,14 @@ export class OtlpMetrics {
   }
 
   #scope(resource: OtlpResource, start: number, end: number, urlStart: number, urlEnd: number): OtlpScope {
-    this.#beginKey(resource.id);
-    this.#addKeyNumber(end - start);
-    this.#addKey(start, end);
-    this.#addKey(urlStart, urlEnd);
-    const known = resource.id === -1 ? undefined : this.#scopes.find(this.#key, this.#keyLength);
+    this.#key.begin(resource.id);
+    this.#key.addNumber(end - start);
+    this.#key.add(this.#bytes, start, end);
+    this.#key.add(this.#bytes, urlStart, urlEnd);
+    const known = resource.id === -1 ? undefined : this.#scopes.find(this.#key);
     if (known !== undefined) return known;
     const scope = this.#series.scope(resource, this.#bytes, start, end, this.#bytes.subarray(urlStart, urlEnd));
-    if (resource.id !== -1) scope.id = this.#scopes.add(this.#key, this.#keyLength, scope);
+    if (resource.id !== -1) scope.id = this.#scopes.add(this.#key, scope);
     return scope;
   }
 
@@ -325,16 +235,16 @@ export class OtlpMetrics {
     unitStart: number,
     unitEnd: number,
   ): OtlpMetric {
-    this.#beginKey(scope.id);
-    this.#addKeyNumber(kind);
-    this.#addKeyNumber(nameEnd - nameStart);
-    this.#addKey(nameStart, nameEnd);
-    this.#addKey(unitStart, unitEnd);
-    const known = scope.id === -1 ? undefined : this.#metrics.find(this.#key, this.#keyLength);
+    this.#key.begin(scope.id);
+    this.#key.addNumber(kind);
+    this.#key.addNumber(nameEnd - nameStart);
+    this.#key.add(this.#bytes, nameStart, nameEnd);
+    this.#key.add(this.#bytes, unitStart, unitEnd);
+    const known = scope.id === -1 ? undefined : this.#metrics.find(this.#key);
     if (known !== undefined) return known;
     const name = this.#bytes.subarray(nameStart, nameEnd);
     const metric = this.#series.metric(scope, kind, name, this.#bytes.subarray(unitStart, unitEnd));
-    if (scope.id !== -1) metric.id = this.#metrics.add(this.#key, this.#keyLength, metric);
+    if (scope.id !== -1) metric.id = this.#metrics.add(this.#key, metric);
     return metric;
   }
 
@@ -346,387 +256,7 @@ export class OtlpMetrics {
       const at = contentStart(cursor, tag);
       if (tag !== DATA_POINTS) continue;
       if (metric.refusal !== null) this.#series.reject(metric.refusal, metric);
-      else this.#dataPoint(metric, at, cursor.position);
+      else this.#points.read(metric, at, cursor.position);
     }
   }
-
-  #dataPoint(metric: OtlpMetric, start: number, end: number): void {
-    this.#beginKey(metric.id);
-    this.#timeHi = 0;
-    this.#timeLo = 0;
-    this.#startHi = 0;
-    this.#startLo = 0;
-    this.#flags = 0;
-    this.#count = 0;
-    this.#sum = Number.NaN;
-    this.#counts.length = 0;
-    this.#bounds.length = 0;
-    this.#cursor.reset(this.#bytes, start, end);
-    switch (metric.kind) {
-      case HISTOGRAM:
-      case HISTOGRAM_DELTA:
-        this.#histogramPoint(metric, end);
-        break;
-      case EXPONENTIAL:
-      case EXPONENTIAL_DELTA:
-        this.#exponentialPoint(metric, end);
-        break;
-      case SUMMARY:
-        this.#summaryPoint(metric, end);
-        break;
-      default:
-        this.#numberPoint(metric, end);
-    }
-  }
-
-  #numberPoint(metric: OtlpMetric, end: number): void {
-    const cursor = this.#cursor;
-    let hasValue = false;
-    let value = 0;
-    while (cursor.position < end) {
-      const at = cursor.position;
-      const tag = cursor.tag();
-      if (this.#isCommon(tag, at, NUMBER_ATTRIBUTES, NUMBER_FLAGS)) continue;
-      const content = cursor.position;
-      cursor.skip(tag);
-      if (tag === AS_DOUBLE) {
-        hasValue = true;
-        value = this.#view.getFloat64(content, true);
-      } else if (tag === AS_INT) {
-        hasValue = true;
-        value = this.#view.getInt32(content + 4, true) * TWO_32 + this.#view.getUint32(content, true);
-      }
-    }
-    const isStale = (this.#flags & NO_RECORDED_VALUE) !== 0;
-    if (!hasValue && !isStale) {
-      this.#series.reject(MISSING_VALUE, metric);
-      return;
-    }
-    const ids = this.#begin(metric, isStale);
-    if (ids === null) return;
-    if (metric.kind === GAUGE) this.#batch.push(ids[0]!, this.#tMs, value, SAMPLE_VALUE);
-    else this.#push(ids[0]!, value, metric.kind === COUNTER_DELTA);
-  }
-
-  #summaryPoint(metric: OtlpMetric, end: number): void {
-    const cursor = this.#cursor;
-    while (cursor.position < end) {
-      const at = cursor.position;
-      const tag = cursor.tag();
-      if (!this.#isCommon(tag, at, NUMBER_ATTRIBUTES, NUMBER_FLAGS)) this.#countOrSum(tag);
-    }
-    const ids = this.#begin(metric, (this.#flags & NO_RECORDED_VALUE) !== 0);
-    if (ids === null) return;
-    this.#push(ids[0]!, this.#count, false);
-    // Unlike that of a histogram the sum of a summary has no presence: what is not there is 0.
-    this.#push(ids[1]!, Number.isNaN(this.#sum) ? 0 : this.#sum, false);
-  }
-
-  #histogramPoint(metric: OtlpMetric, end: number): void {
-    const cursor = this.#cursor;
-    while (cursor.position < end) {
-      const at = cursor.position;
-      const tag = cursor.tag();
-      if (this.#isCommon(tag, at, HISTOGRAM_ATTRIBUTES, HISTOGRAM_FLAGS)) continue;
-      if (tag >>> 3 === BUCKET_COUNTS) this.#fixed64s(tag);
-      else if (tag >>> 3 === EXPLICIT_BOUNDS) this.#doubles(tag);
-      else this.#countOrSum(tag);
-    }
-    const isStale = (this.#flags & NO_RECORDED_VALUE) !== 0;
-    const problem = isStale ? null : this.#histogramProblem();
-    if (problem !== null) {
-      this.#series.reject({ reason: 'invalid_histogram', what: problem }, metric);
-      return;
-    }
-    const attributesEnd = this.#keyLength;
-    for (const bound of this.#bounds) this.#addKeyDouble(bound);
-    const ids = this.#begin(metric, isStale, attributesEnd);
-    if (ids === null) return;
-    const isDelta = metric.kind === HISTOGRAM_DELTA;
-    let under = 0;
-    for (let i = 0; i < this.#bounds.length; i++) {
-      under += this.#counts[i]!;
-      this.#push(ids[i]!, under, isDelta);
-    }
-    const rest = this.#bounds.length;
-    this.#push(ids[rest]!, this.#count, isDelta);
-    this.#push(ids[rest + 1]!, this.#count, isDelta);
-    if (Number.isFinite(this.#sum)) this.#push(ids[rest + 2]!, this.#sum, isDelta);
-  }
-
-  /** What contradicts itself in a classic histogram; null when nothing does. */
-  #histogramProblem(): string | null {
-    const counts = this.#counts;
-    const bounds = this.#bounds;
-    const { histogramBucketsMax } = this.#limits;
-    if (counts.length > histogramBucketsMax) return `a histogram of more than ${histogramBucketsMax} buckets`;
-    if (counts.length !== bounds.length + 1 && counts.length + bounds.length > 0) {
-      return `a histogram with ${bounds.length} bounds and ${counts.length} counts`;
-    }
-    for (let i = 0; i < bounds.length; i++) {
-      if (!Number.isFinite(bounds[i]) || (i > 0 && !(bounds[i]! > bounds[i - 1]!))) {
-        return 'a histogram whose bounds are not finite numbers that rise';
-      }
-    }
-    let inBuckets = 0;
-    for (const count of counts) inBuckets += count;
-    if (this.#count > Number.MAX_SAFE_INTEGER) return 'a histogram with a count above 2^53';
-    if (counts.length > 0 && inBuckets !== this.#count) {
-      return `a histogram that counts ${this.#count} observations and has ${inBuckets} in its buckets`;
-    }
-    return null;
-  }
-
-  #exponentialPoint(metric: OtlpMetric, end: number): void {
-    const cursor = this.#cursor;
-    let scale = 0;
-    let zeroCount = 0;
-    let zeroThreshold = 0;
-    let positive: Bucket[] = [];
-    let negative: Bucket[] = [];
-    let buckets = 0;
-    while (cursor.position < end) {
-      const at = cursor.position;
-      const tag = cursor.tag();
-      if (this.#isCommon(tag, at, EXPONENTIAL_ATTRIBUTES, HISTOGRAM_FLAGS)) continue;
-      const content = cursor.position;
-      if (tag === POSITIVE || tag === NEGATIVE) {
-        const read = this.#buckets();
-        buckets += this.#counts.length;
-        if (tag === POSITIVE) positive = read;
-        else negative = read;
-      } else if (tag === ZERO_COUNT) {
-        cursor.skip(tag);
-        zeroCount = this.#fixed64(content);
-      } else if (tag === ZERO_THRESHOLD) {
-        cursor.skip(tag);
-        zeroThreshold = this.#view.getFloat64(content, true);
-      } else {
-        this.#countOrSum(tag);
-        if (tag === SCALE) scale = zigzag(cursor.lo);
-      }
-    }
-    const isStale = (this.#flags & NO_RECORDED_VALUE) !== 0;
-    const histogram = {
-      schema: scale,
-      count: this.#count,
-      zeroThreshold: zeroThreshold === 0 ? ZERO_THRESHOLD_MIN : zeroThreshold,
-      zeroCount,
-      positive,
-      negative,
-      customBounds: [],
-      resetHint: 'unknown' as const,
-    };
-    const inBuckets = sumOf(positive) + sumOf(negative) + zeroCount;
-    let problem: string | null = null;
-    if (buckets > this.#limits.histogramBucketsMax) {
-      problem = `a histogram of more than ${this.#limits.histogramBucketsMax} buckets`;
-    } else if (scale < SCHEMA_MIN || scale > SCALE_MAX) {
-      problem = `an exponential histogram of scale ${scale}`;
-    } else if (!(histogram.zeroThreshold > 0 && histogram.zeroThreshold < Number.POSITIVE_INFINITY)) {
-      problem = `an exponential histogram with the zero threshold ${zeroThreshold}`;
-    } else if (this.#count > Number.MAX_SAFE_INTEGER) {
-      problem = 'a histogram with a count above 2^53';
-    } else if (inBuckets !== this.#count) {
-      problem = `a histogram that counts ${this.#count} observations and has ${inBuckets} in its buckets`;
-    }
-    if (problem !== null && !isStale) {
-      this.#series.reject({ reason: 'invalid_histogram', what: problem }, metric);
-      return;
-    }
-    const ids = this.#begin(metric, isStale);
-    if (ids === null) return;
-    const isDelta = metric.kind === EXPONENTIAL_DELTA;
-    const kind = isDelta ? SAMPLE_HISTOGRAM_DELTA : SAMPLE_HISTOGRAM;
-    this.#batch.pushHistogram(ids[0]!, this.#tMs, downscale(histogram, SCHEMA_MAX), this.#start(isDelta), kind);
-  }
-
-  /** A Buckets message at the cursor: the buckets that have events, numbered as Prometheus does, by their upper bound. */
-  #buckets(): Bucket[] {
-    const cursor = this.#cursor;
-    const messageEnd = cursor.end;
-    const length = cursor.length();
-    const end = cursor.position + length;
-    const counts = this.#counts;
-    let offset = 0;
-    counts.length = 0;
-    cursor.end = end;
-    while (cursor.position < end) {
-      const tag = cursor.tag();
-      if (tag >>> 3 !== EXPONENTIAL_COUNTS) {
-        cursor.skip(tag);
-        if (tag === OFFSET) offset = zigzag(cursor.lo);
-      } else if ((tag & 7) === VARINT) {
-        cursor.varint();
-        counts.push(unsigned(cursor));
-      } else {
-        const packed = cursor.length();
-        const packedEnd = cursor.position + packed;
-        while (cursor.position < packedEnd) {
-          cursor.varint();
-          counts.push(unsigned(cursor));
-        }
-      }
-    }
-    cursor.end = messageEnd;
-    const buckets: Bucket[] = [];
-    for (let i = 0; i < counts.length; i++) {
-      if (counts[i]! > 0) buckets.push([offset + i + 1, counts[i]!]);
-    }
-    return buckets;
-  }
-
-  /** Takes a field that every kind of point has, past whose tag the cursor stands; `at` is where it begins. */
-  #isCommon(tag: number, at: number, attributesTag: number, flagsTag: number): boolean {
-    const cursor = this.#cursor;
-    if (tag === attributesTag) {
-      cursor.skip(tag);
-      this.#addKey(at, cursor.position);
-    } else if (tag === TIME) {
-      this.#timeLo = this.#view.getUint32(cursor.position, true);
-      this.#timeHi = this.#view.getUint32(cursor.position + 4, true);
-      cursor.position += 8;
-    } else if (tag === START_TIME) {
-      this.#startLo = this.#view.getUint32(cursor.position, true);
-      this.#startHi = this.#view.getUint32(cursor.position + 4, true);
-      cursor.position += 8;
-    } else if (tag === flagsTag) {
-      cursor.varint();
-      this.#flags = cursor.lo;
-    } else {
-      return false;
-    }
-    return true;
-  }
-
-  #countOrSum(tag: number): void {
-    const content = this.#cursor.position;
-    this.#cursor.skip(tag);
-    if (tag === COUNT) this.#count = this.#fixed64(content);
-    else if (tag === SUM) this.#sum = this.#view.getFloat64(content, true);
-  }
-
-  #fixed64(at: number): number {
-    return this.#view.getUint32(at + 4, true) * TWO_32 + this.#view.getUint32(at, true);
-  }
-
-  /** One bucket count, or several of them packed. */
-  #fixed64s(tag: number): void {
-    const start = contentStart(this.#cursor, tag);
-    for (let at = start; at < this.#cursor.position; at += 8) this.#counts.push(this.#fixed64(at));
-  }
-
-  #doubles(tag: number): void {
-    const start = contentStart(this.#cursor, tag);
-    for (let at = start; at < this.#cursor.position; at += 8) this.#bounds.push(this.#view.getFloat64(at, true));
-  }
-
-  /**
-   * Finds the series of the point that was read; `attributesEnd` is where its attributes end in the key. Null when there are no
-   * values to be pushed: the point is rejected, or it says that nothing was recorded.
-   */
-  #begin(metric: OtlpMetric, isStale: boolean, attributesEnd = this.#keyLength): Int32Array | null {
-    if (this.#timeHi === 0 && this.#timeLo === 0) return this.#series.reject(MISSING_TIME, metric);
-    this.#tMs = msOfNanos(this.#timeHi, this.#timeLo);
-    this.#startMs = msOfNanos(this.#startHi, this.#startLo);
-    const ids = this.#stream(metric, attributesEnd);
-    if (ids === null) return null;
-    if (this.pointCount === this.pointRows.length) {
-      const pointRows = new Int32Array(2 * this.pointCount);
-      pointRows.set(this.pointRows);
-      this.pointRows = pointRows;
-    }
-    this.pointRows[this.pointCount++] = this.#batch.length;
-    if (!isStale) return ids;
-    for (const id of ids) this.#batch.push(id, this.#tMs, Number.NaN, SAMPLE_STALE);
-    return null;
-  }
-
-  #stream(metric: OtlpMetric, attributesEnd: number): Int32Array | null {
-    if (this.#keyLength > KEY_BYTES_MAX) return this.#series.reject(TOO_LONG, metric);
-    const known = metric.id === -1 ? undefined : this.#streams.find(this.#key, this.#keyLength);
-    if (known !== undefined) return known;
-    const ids = this.#series.stream(metric, this.#key, KEY_NUMBER_BYTES, attributesEnd, this.#bounds);
-    if (ids !== null && metric.id !== -1) this.#streams.add(this.#key, this.#keyLength, ids);
-    return ids;
-  }
-
-  /** A row of a counter. */
-  #push(id: number, value: number, isDelta: boolean): void {
-    this.#batch.pushStarted(id, this.#tMs, value, isDelta ? SAMPLE_DELTA : SAMPLE_STARTED, this.#start(isDelta));
-  }
-
-  /**
-   * The start in milliseconds, 0 when it is unknown: when it is not given, when it is after the time, and, of a cumulative point,
-   * when it is the time itself. A start earlier in the same millisecond counts as the millisecond before: it is known.
-   */
-  #start(isDelta: boolean): number {
-    const later = this.#startHi - this.#timeHi || this.#startLo - this.#timeLo;
-    if ((this.#startHi === 0 && this.#startLo === 0) || later > 0) return 0;
-    if (isDelta) return this.#startMs;
-    if (later === 0) return 0;
-    return this.#startMs === this.#tMs ? this.#tMs - 1 : this.#startMs;
-  }
-
-  #beginKey(id: number): void {
-    this.#keyLength = 0;
-    this.#addKeyNumber(id);
-  }
-
-  #addKeyNumber(value: number): void {
-    this.#reserveKey(KEY_NUMBER_BYTES);
-    for (let i = 0; i < KEY_NUMBER_BYTES; i++) this.#key[this.#keyLength++] = (value >>> (8 * i)) & 0xff;
-  }
-
-  #addKeyDouble(value: number): void {
-    double[0] = value;
-    this.#reserveKey(8);
-    for (let i = 0; i < 8; i++) this.#key[this.#keyLength++] = doubleBytes[i]!;
-  }
-
-  #addKey(start: number, end: number): void {
-    this.#reserveKey(end - start);
-    const key = this.#key;
-    const bytes = this.#bytes;
-    let to = this.#keyLength;
-    for (let from = start; from < end; from++) key[to++] = bytes[from]!;
-    this.#keyLength = to;
-  }
-
-  #reserveKey(size: number): void {
-    if (this.#keyLength + size <= this.#key.length) return;
-    const key = new Uint8Array(2 * (this.#keyLength + size));
-    key.set(this.#key.subarray(0, this.#keyLength));
-    this.#key = key;
-  }
-}
-
-const KEY_NUMBER_BYTES = 4;
-const double = new Float64Array(1);
-const doubleBytes = new Uint8Array(double.buffer);
-
-/** Moves past a field whose tag was just read, and returns where its content begins. */
-function contentStart(cursor: WireCursor, tag: number): number {
-  if ((tag & 7) !== LENGTH_DELIMITED) {
-    const start = cursor.position;
-    cursor.skip(tag);
-    return start;
-  }
-  const length = cursor.length();
-  const start = cursor.position;
-  cursor.position += length;
-  return start;
-}
-
-function unsigned({ lo, hi }: WireCursor): number {
-  return (hi >>> 0) * TWO_32 + (lo >>> 0);
-}
-
-/** A sint32. */
-function zigzag(lo: number): number {
-  return (lo >>> 1) ^ -(lo & 1);
-}
-
-function sumOf(buckets: readonly Bucket[]): number {
-  return buckets.reduce((sum, [, count]) => sum + count, 0);
 }

@@ -1,7 +1,7 @@
 import { SampleBatch } from '../engine/batch.ts';
 import { IngestError } from './errors.ts';
 import { INGEST_LIMITS, type IngestLimits } from './limits.ts';
-import type { SeriesResolver } from './new-series.ts';
+import type { HaLabels, SeriesResolver } from './new-series.ts';
 import { merged, OtlpCheck } from './otlp-check.ts';
 import { protobufOfJson } from './otlp-json.ts';
 import { OtlpMetrics } from './otlp-metrics.ts';
@@ -28,6 +28,8 @@ export interface OtlpReceiverOptions {
   readonly limits?: Partial<IngestLimits>;
   /** Keys of resource attributes that become labels. */
   readonly promoted?: readonly string[];
+  /** Null when no replica is elected. */
+  readonly ha?: HaLabels | null;
   /** How many streams are remembered. */
   readonly streamsMax?: number;
   /** Of the hash of their bytes; random in a server. */
@@ -45,11 +47,12 @@ export class OtlpReceiver {
   readonly #metrics: OtlpMetrics;
   readonly #result: OtlpResult;
 
-  constructor({ resolver, limits = {}, promoted = [], streamsMax = 2_000_000, seed = 0 }: OtlpReceiverOptions) {
+  constructor(options: OtlpReceiverOptions) {
+    const { resolver, limits = {}, promoted = [], ha = null, streamsMax = 2_000_000, seed = 0 } = options;
     this.#limits = { ...INGEST_LIMITS, ...limits };
     const rejections = new Rejections();
     this.#check = new OtlpCheck(this.#limits.samplesPerRequestMax, this.#limits.seriesPerRequestMax);
-    this.#metrics = new OtlpMetrics({ resolver, limits: this.#limits, rejections, promoted, streamsMax, seed });
+    this.#metrics = new OtlpMetrics({ resolver, limits: this.#limits, rejections, promoted, ha, streamsMax, seed });
     const batch = new SampleBatch(BATCH_ROWS_INITIAL);
     this.#result = { batch, rejections, pointCount: 0, pointRows: this.#metrics.pointRows, histogramCount: 0 };
   }

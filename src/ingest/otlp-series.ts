@@ -1,6 +1,6 @@
 import { compareUtf8, encodeLabels, formatSeries, type LabelSet, labelSet } from '../engine/label-set.ts';
 import type { IngestLimits } from './limits.ts';
-import { type SeriesResolver, strictText } from './new-series.ts';
+import { type HaLabels, type SeriesResolver, strictText } from './new-series.ts';
 import { type Pair, type Refusal, readAttributes } from './otlp-attributes.ts';
 import { boundText, labelName, metricName, type NameKind } from './otlp-names.ts';
 import type { Rejections } from './rejections.ts';
@@ -32,6 +32,8 @@ export interface OtlpResource {
   id: number;
   readonly labels: readonly Pair[];
   readonly originals: readonly Pair[];
+  /** Which replica of which cluster it is, as labels that it has only then. */
+  readonly pair: readonly Pair[];
   readonly refusal: Refusal | null;
 }
 
@@ -52,6 +54,12 @@ export interface OtlpMetric {
   readonly refusal: Refusal | null;
 }
 
+/** The series of a stream, and who sends it: a replica of an HA pair, or 0. */
+export interface OtlpStream {
+  readonly ids: Int32Array;
+  readonly sender: number;
+}
+
 /** Few of a resource's attributes become labels, and those are checked as labels: a command line may be as long as it is. */
 const RESOURCE_LIMITS = { labelsMax: 1024, labelValueBytesMax: Number.POSITIVE_INFINITY };
 
@@ -63,6 +71,7 @@ const SCOPE_NAME = 0x0a;
 const SCOPE_VERSION = 0x12;
 const SCOPE_ATTRIBUTES = 0x1a;
 
+const TOO_MANY_CLUSTERS: Refusal = { reason: 'ha_limit', what: 'more clusters than are told apart' };
 const REFUSALS: Partial<Record<number, Refusal>> = {
   [UNSPECIFIED]: { reason: 'unspecified_temporality', what: 'neither delta nor cumulative' },
   [GAUGE_DELTA]: { reason: 'delta_of_gauge', what: 'a delta of a sum that may fall' },
@@ -74,6 +83,8 @@ export interface OtlpSeriesOptions {
   readonly rejections: Rejections;
   /** Keys of resource attributes that every series of the resource carries. */
   readonly promoted: readonly string[];
+  /** Null when no replica is elected. */
+  readonly ha: HaLabels | null;
 }
 
 export class OtlpSeries {
@@ -87,7 +98,7 @@ export class OtlpSeries {
   resource(bytes: Uint8Array, start: number, end: number): OtlpResource {
     const fields = gathered(bytes, start, end, RESOURCE_ATTRIBUTES);
     const read = readAttributes(fields, 0, fields.length, RESOURCE_LIMITS);
-    if ('reason' in read) return { id: -1, labels: [], originals: [], refusal: read };
+    if ('reason' in read) return { id: -1, labels: [], originals: [], pair: [], refusal: read };
     const attributes = new Map(read);
     const name = attributes.get(SERVICE_NAME) ?? '';
     const namespace = attributes.get(SERVICE_NAMESPACE) ?? '';
@@ -96,13 +107,20 @@ export class OtlpSeries {
       ['instance', attributes.get(SERVICE_INSTANCE) ?? ''],
     ];
     const promoted = read.filter(([key]) => this.#options.promoted.includes(key));
+    const ofPair = read.filter(([key]) => !promoted.some(([name]) => name === key) && this.#isOfPair(labelName(key)));
     const identifying = [SERVICE_NAME, SERVICE_NAMESPACE, SERVICE_INSTANCE, ...promoted.map(([key]) => key)];
     return {
       id: -1,
       labels: [...labels, ...translated(promoted, new Set(['job', 'instance', '__name__']))],
       originals: identifying.map((key) => [key, attributes.get(key) ?? ''] as const),
+      pair: translated(ofPair, new Set()),
       refusal: null,
     };
+  }
+
+  #isOfPair(label: string): boolean {
+    const { ha } = this.#options;
+    return ha !== null && (label === ha.clusterLabel || label === ha.replicaLabel);
   }
 
   scope(resource: OtlpResource, bytes: Uint8Array, start: number, end: number, schemaUrl: Uint8Array): OtlpScope {
@@ -149,7 +167,7 @@ export class OtlpSeries {
   }
 
   /**
-   * The ids of the series of a stream, whose attributes are the KeyValue fields `bytes[start, end)`: of a histogram the buckets in
+   * The series of a stream, whose attributes are the KeyValue fields `bytes[start, end)`: of a histogram the buckets in
    * the order of their bounds, the one without a bound, the count and the sum. Null when the point is rejected.
    */
   stream(
@@ -158,15 +176,20 @@ export class OtlpSeries {
     start: number,
     end: number,
     bounds: readonly number[],
-  ): Int32Array | null {
+  ): OtlpStream | null {
     const read = readAttributes(bytes, start, end, this.#options.limits);
     if ('reason' in read) return this.reject(read, metric);
     const { scope } = metric;
     const isClassic = metric.kind === HISTOGRAM || metric.kind === HISTOGRAM_DELTA;
     const own = [...scope.resource.labels, ...scope.labels].filter(([, value]) => value !== '');
     const reserved = new Set(['__name__', ...own.map(([name]) => name), ...(isClassic ? ['le'] : [])]);
-    const labels = [...own, ...translated(read, reserved)];
-    const originals = [...scope.resource.originals, ...read];
+    const sent = [...own, ...translated(read, reserved)];
+    const said = new Map([...scope.resource.pair, ...sent]);
+    const sender = this.#senderOf(said);
+    if (sender === -1) return this.reject(TOO_MANY_CLUSTERS, metric);
+    const isReplica = (label: string): boolean => sender !== 0 && label === this.#options.ha!.replicaLabel;
+    const labels = sender === 0 ? sent : [...said].filter(([label]) => !isReplica(label));
+    const originals = [...scope.resource.originals, ...read].filter(([key]) => !isReplica(labelName(key)));
     const ids: number[] = [];
     const add = (suffix: string, le: string): boolean => {
       const id = this.#register(metric, suffix, le === '' ? labels : [...labels, ['le', le]], originals);
@@ -179,7 +202,16 @@ export class OtlpSeries {
     }
     const hasCount = isClassic || metric.kind === SUMMARY;
     if (hasCount ? !add('_count', '') || !add('_sum', '') : !add('', '')) return null;
-    return Int32Array.from(ids);
+    return { ids: Int32Array.from(ids), sender };
+  }
+
+  /** 0 when the labels do not say both of which cluster and of which replica they are, -1 when there are too many of them. */
+  #senderOf(labels: ReadonlyMap<string, string>): number {
+    const { ha, resolver } = this.#options;
+    if (ha === null) return 0;
+    const cluster = labels.get(ha.clusterLabel);
+    const replica = labels.get(ha.replicaLabel);
+    return cluster === undefined || replica === undefined ? 0 : resolver.replicas.senderOf(cluster, replica);
   }
 
   #register(metric: OtlpMetric, suffix: string, pairs: readonly Pair[], others: readonly Pair[]): number {

@@ -536,12 +536,12 @@ export class RemoteWrite1 {
         rejected = true;
         continue;
       }
-      this.#setSender(firstRow, endRow, this.#newSeries.sender);
+      batch.setSender(firstRow, endRow, this.#newSeries.sender);
       if (histograms === undefined) continue;
       // Behind all others: the order of rows means something within a series only.
       const firstHistogram = batch.length;
       this.#addHistograms(bytes, view, histograms.seriesStart, histograms.seriesEnd, id, histograms.count);
-      this.#setSender(firstHistogram, batch.length, this.#newSeries.sender);
+      batch.setSender(firstHistogram, batch.length, this.#newSeries.sender);
     }
     if (!rejected) return;
     let kept = 0;
@@ -549,15 +549,6 @@ export class RemoteWrite1 {
       if (batch.seriesIds[row] !== REJECTED) batch.move(row, kept++);
     }
     batch.length = kept;
-  }
-
-  #setSender(firstRow: number, endRow: number, sender: number): void {
-    const batch = this.#batch;
-    if (sender !== 0 && !batch.hasSenders) {
-      batch.hasSenders = true;
-      batch.senders.fill(0, 0, batch.length);
-    }
-    if (batch.hasSenders) batch.senders.fill(sender, firstRow, endRow);
   }
 
   /** A giant request must not hold its memory for ever. */

@@ -649,12 +649,12 @@ export class RemoteWrite2 {
         valid.exemplars -= this.#exemplars;
         continue;
       }
-      this.#setSender(firstRow, endRow, this.#newSeries.sender);
+      batch.setSender(firstRow, endRow, this.#newSeries.sender);
       if (this.#histograms === 0) continue;
       // Behind all others: the order of rows means something within a series only.
       const firstHistogram = batch.length;
       this.#addHistograms(bytes, view, series, id);
-      this.#setSender(firstHistogram, batch.length, this.#newSeries.sender);
+      batch.setSender(firstHistogram, batch.length, this.#newSeries.sender);
     }
     if (!rejected) return;
     let kept = 0;
@@ -751,15 +751,6 @@ export class RemoteWrite2 {
     at = writeVarint(labels, at, end - start);
     for (let i = start; i < end; i++) labels[at++] = bytes[i]!;
     return at;
-  }
-
-  #setSender(firstRow: number, endRow: number, sender: number): void {
-    const batch = this.#batch;
-    if (sender !== 0 && !batch.hasSenders) {
-      batch.hasSenders = true;
-      batch.senders.fill(0, 0, batch.length);
-    }
-    if (batch.hasSenders) batch.senders.fill(sender, firstRow, endRow);
   }
 
   #resizeSymbols(size: number): void {

@@ -117,3 +117,16 @@ export class WireCursor {
     this.position += size;
   }
 }
+
+/** Moves past a field whose tag was just read, and returns where its content begins. */
+export function contentStart(cursor: WireCursor, tag: number): number {
+  if ((tag & 7) !== LENGTH_DELIMITED) {
+    const start = cursor.position;
+    cursor.skip(tag);
+    return start;
+  }
+  const length = cursor.length();
+  const start = cursor.position;
+  cursor.position += length;
+  return start;
+}

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { holdsHistogram, SAMPLE_DELTA, SAMPLE_STARTED, SampleBatch } from '../engine/batch.ts';
+import { holdsHistogram, SAMPLE_DELTA, SAMPLE_STARTED, SAMPLE_WIDE, SampleBatch } from '../engine/batch.ts';
 import type { PushedEvents } from '../engine/pushes.ts';
 import {
   ByteReader,
@@ -25,7 +25,7 @@ import { decodePushes, encodePushes } from './record-pushes.ts';
  * crc32 of what follows (4) | version (1) | flags (1) | nowMs (8)
  * definitions:  count, then each: series id, length, canonical label bytes
  * rows:         count, then the columns: series ids, timestamps, kinds, values; of the rows whose kind has them, start
- *               timestamps and histograms (record-histograms.ts)
+ *               timestamps, low parts and histograms (record-histograms.ts)
  * pushed:       with their flag, events that were pushed (record-pushes.ts); then there are no definitions and no rows
  * ```
  *
@@ -126,7 +126,7 @@ export class RecordEncoder {
     const column = this.#column;
     let at = this.#writeDefinitions(this.#undefined(batch.seriesIds, changedRows, changedCount));
 
-    this.#reserve(at, (changedCount * 5 + 1) * ROW_BYTES_MAX);
+    this.#reserve(at, (changedCount * 6 + 1) * ROW_BYTES_MAX);
     const bytes = this.#bytes;
     const view = this.#view;
     at = writeVarint(bytes, at, changedCount);
@@ -141,6 +141,7 @@ export class RecordEncoder {
     this.#classify(batch, changedRows, changedCount);
     at = writeValues(bytes, view, at, this.#classes, column, changedCount);
     at = this.#writeStarts(batch, changedRows, changedCount, at);
+    at = this.#writeLows(batch, changedRows, changedCount, at);
     at = this.#writeHistograms(batch, changedRows, changedCount, at);
     return this.#finish(at, nowMs);
   }
@@ -151,6 +152,16 @@ export class RecordEncoder {
     for (let i = 0; i < changedCount; i++) {
       const row = changedRows[i]!;
       if (hasStart(kinds[row]!)) column[count++] = startsMs[row]! + 0;
+    }
+    return writeDeltas(this.#bytes, this.#view, at, column, count);
+  }
+
+  #writeLows({ kinds, lows }: SampleBatch, changedRows: Uint32Array, changedCount: number, at: number): number {
+    const column = this.#column;
+    let count = 0;
+    for (let i = 0; i < changedCount; i++) {
+      const row = changedRows[i]!;
+      if (kinds[row] === SAMPLE_WIDE) column[count++] = lows[row]!;
     }
     return writeDeltas(this.#bytes, this.#view, at, column, count);
   }
@@ -278,7 +289,7 @@ export class RecordEncoder {
 }
 
 function hasStart(kind: number): boolean {
-  return kind === SAMPLE_STARTED || kind === SAMPLE_DELTA || holdsHistogram(kind);
+  return kind === SAMPLE_STARTED || kind === SAMPLE_DELTA || kind === SAMPLE_WIDE || holdsHistogram(kind);
 }
 
 /** How many rows of a record were applied, and how many belong to series that were refused. */
@@ -392,6 +403,7 @@ export class RecordDecoder {
       values[row] = value;
     }
     this.#readStarts(reader, rows);
+    this.#readLows(reader, rows);
     this.#readHistograms(reader, rows);
     return rows;
   }
@@ -404,6 +416,16 @@ export class RecordDecoder {
     readDeltas(reader, column, count);
     let next = 0;
     for (let row = 0; row < rows; row++) if (hasStart(kinds[row]!)) startsMs[row] = column[next++]!;
+  }
+
+  #readLows(reader: ByteReader, rows: number): void {
+    const { kinds, lows } = this.#batch;
+    const column = this.#column;
+    let count = 0;
+    for (let row = 0; row < rows; row++) if (kinds[row] === SAMPLE_WIDE) count++;
+    readDeltas(reader, column, count);
+    let next = 0;
+    for (let row = 0; row < rows; row++) if (kinds[row] === SAMPLE_WIDE) lows[row] = column[next++]!;
   }
 
   #readHistograms(reader: ByteReader, rows: number): void {

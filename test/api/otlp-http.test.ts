@@ -67,6 +67,26 @@ function decoded(type: string, bytes: Uint8Array): Record<string, unknown> {
   return message.toObject(message.decode(bytes), { longs: Number });
 }
 
+test('points behind those of a replica that is not elected are rejected one by one', async () => {
+  const pair = (replica: string) => ({ 'service.name': 'api', cluster: 'eu', __replica__: replica });
+  const histogram = { count: '2', sum: 1, bucketCounts: ['1', '1'], explicitBounds: [1] };
+  const points = [1, 2, 3].map((i) => ({
+    ...histogram,
+    timeUnixNano: nanos(NOON_MS),
+    attributes: point(1, 1, { i })['attributes'],
+  }));
+  const ofPair = (replica: string): object =>
+    request([{ name: 'seconds', histogram: { aggregationTemporality: 2, dataPoints: points } }], pair(replica));
+  for (const message of [ofPair('a'), deltas({ 200: 1, 500: 1 })]) await post(bodyOf(message, 'protobuf'));
+  const late = deltas({ 200: 1, 500: 1 }, NOON_MS - 1) as { resourceMetrics: object[] };
+  const resourceMetrics = [...(ofPair('b') as typeof late).resourceMetrics, ...late.resourceMetrics];
+  const response = await post(bodyOf({ resourceMetrics }, 'json'), { 'content-type': JSON_TYPE });
+  const { partialSuccess } = (await response.json()) as { partialSuccess: Record<string, string> };
+  expect(partialSuccess['errorMessage']).toMatch(
+    /^2 of 5 data points rejected: 2 late_delta; all others were applied\n/,
+  );
+});
+
 test('full success is an empty answer of the same type, plain or compressed, on both ports', async () => {
   const otlpUrl = `http://127.0.0.1:${server.service.otlp.httpPort}`;
   const body = bodyOf(deltas({ 200: 10, 500: 1 }), 'protobuf');

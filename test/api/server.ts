@@ -14,6 +14,7 @@ export class TestServer {
   readonly slos: readonly Slo[];
   readonly limits: Partial<Config['limits']>;
   readonly otlp: Config['otlp'];
+  evaluationIntervalMs = TEST_CONFIG.evaluationIntervalMs;
   /** Unix milliseconds; what the service takes for now. */
   nowMs: number;
   /** Parsed lines of the log. */
@@ -41,8 +42,10 @@ export class TestServer {
     slos: readonly Slo[] = [anSlo()],
     limits: Partial<Config['limits']> = {},
     otlp = TEST_CONFIG.otlp,
+    evaluationIntervalMs = TEST_CONFIG.evaluationIntervalMs,
   ): Promise<TestServer> {
     const server = new TestServer(mkdtempSync(join(tmpdir(), 'slipstream-api-')), nowMs, slos, limits, otlp);
+    server.evaluationIntervalMs = evaluationIntervalMs;
     server.service = await server.#start();
     return server;
   }
@@ -53,6 +56,7 @@ export class TestServer {
       dataDir: this.folder,
       limits: { ...TEST_CONFIG.limits, ...this.limits },
       otlp: this.otlp,
+      evaluationIntervalMs: this.evaluationIntervalMs,
     };
     const logger = pino({ level: 'info' }, { write: (line) => this.log.push(JSON.parse(line)) });
     return startService({ config, slos: this.slos, logger, clock: () => this.nowMs, version: '1.2.3' });
@@ -122,6 +126,11 @@ export const TEST_CONFIG: Config = {
     inflightBytesMax: 100_000_000,
     // Two cores run the tests: a turn may be late.
     eventLoopDelayMaxMs: 60_000,
+    headTimeoutMs: 10_000,
+    idleTimeoutMs: 150_000,
+    sendingBytesPerSecondMin: 1024,
+    sendingPeriodMs: 5_000,
+    gunzipsMax: 4,
   },
 };
 

@@ -1,6 +1,11 @@
+import type { Logger } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { DegradedLog } from '../../src/api/degraded-log.ts';
+import { Engine } from '../../src/engine/engine.ts';
+import { encodeLabels, labelSet } from '../../src/engine/label-set.ts';
 import type { SloSources } from '../../src/engine/slo-sources.ts';
 import type { PushSourceState, SourceState } from '../../src/engine/sources.ts';
+import { feed, series } from '../support/feed.ts';
 import { anSlo, counter } from '../support/slo.ts';
 import { MIDNIGHT_MS } from '../support/time.ts';
 import { scrape, TestServer } from './server.ts';
@@ -131,6 +136,7 @@ test('what is pushed is a source, too', async () => {
   expect(await sourcesOf('jobs/nightly')).toEqual({
     slo: 'jobs/nightly',
     sliKind: 'push',
+    degraded: null,
     targets: { total: 0, examples: [] },
     selectors: [],
     pushes: expected,
@@ -201,4 +207,124 @@ test('after a restart a source has its times, and is counted anew', async () => 
   expect((await sources()).sources).toMatchObject([
     { job: 'api', protocol: null, lastSample: '2026-01-01T00:00:00.000Z', samples: { received: 0 } },
   ]);
+});
+
+test('an SLO whose new series are refused, or have groups too many, says that its numbers lack something, and so does one line of the log', async () => {
+  await server.stop();
+  const grouped = anSlo({ id: 'api/grouped', name: 'grouped', groupBy: ['code'], groupsMax: 2 });
+  server = await TestServer.start(MIDNIGHT_MS, [...SLOS, grouped], { seriesMax: 4 }, undefined, 10);
+  const lines = async (): Promise<string[]> =>
+    (await (await server.get('/metrics')).text())
+      .split('\n')
+      .filter((line) => /^slipstream_slo_(series|group)/.test(line));
+  const warnings = () => server.log.filter(({ msg }) => String(msg).startsWith('degraded: '));
+  await server.write(scrape(server.nowMs, { 200: 1, 500: 1 }));
+  expect((await sourcesOf('api/grouped')).degraded).toBeNull();
+  const nothing = ['availability', 'latency', 'grouped'].map(
+    (name) => `slipstream_slo_series_refused_total{slo="api/${name}"} 0`,
+  );
+  expect(await lines()).toEqual(
+    expect.arrayContaining(['slipstream_slo_group_overflow_total{slo="api/grouped"} 0', ...nothing]),
+  );
+
+  for (let i = 1; i <= 3; i++) {
+    const response = await server.write(scrape(server.nowMs + i, { 200: 2, 500: 2, 501: 1, 502: 1, 503: 1 }));
+    expect(await response.text()).toMatch(/^1 of 5 samples rejected: 1 series_limit; /);
+  }
+  expect((await sourcesOf('api/availability')).degraded).toEqual({ refusedSeries: 3, overflowSeries: 0 });
+  expect((await sourcesOf('api/grouped')).degraded).toEqual({ refusedSeries: 3, overflowSeries: 2 });
+  expect((await sourcesOf('api/latency')).degraded).toBeNull();
+  expect(await lines()).toEqual([
+    'slipstream_slo_group_overflow_total{slo="api/grouped"} 2',
+    'slipstream_slo_series_refused_total{slo="api/availability"} 3',
+    'slipstream_slo_series_refused_total{slo="api/latency"} 0',
+    'slipstream_slo_series_refused_total{slo="jobs/nightly"} 0',
+    'slipstream_slo_series_refused_total{slo="api/grouped"} 3',
+  ]);
+  while (warnings().length === 0) await new Promise((turn) => setTimeout(turn, 5));
+  await new Promise((turn) => setTimeout(turn, 50));
+  expect(warnings().map(({ msg }) => msg)).toEqual([
+    'degraded: api/availability, api/grouped; series were left out, raise limits.series or maxGroups, or send fewer (slipstream relabel)',
+  ]);
+});
+
+test('of many SLOs that become degraded at once the log names a few', () => {
+  const slos = Array.from({ length: 8 }, (_, i) => anSlo({ id: `api/${i}`, name: String(i) }));
+  const engine = new Engine(slos, { seriesMax: 1 });
+  const said: unknown[] = [];
+  const log = new DegradedLog(engine, { warn: (...line: unknown[]) => said.push(line) } as unknown as Logger);
+  feed(engine, [{ labels: series('200'), tMs: MIDNIGHT_MS, value: 1 }], MIDNIGHT_MS);
+  log.look();
+  expect(said).toEqual([]);
+  const labels = labelSet(Object.entries(series('500')));
+  expect(engine.register(labels, encodeLabels(labels))).toBe(-1);
+  log.look();
+  log.look();
+  expect(said).toEqual([
+    [
+      { slos: Array.from({ length: 5 }, (_, i) => ({ slo: `api/${i}`, refusedSeries: 1, overflowSeries: 0 })) },
+      'degraded: api/0, api/1, api/2, api/3, api/4 and 3 more; series were left out, raise limits.series or maxGroups, or send fewer (slipstream relabel)',
+    ],
+  ]);
+});
+
+test('whoever asks who sends looks at some thousand series and targets in a turn of the event loop, and then at the next ones', async () => {
+  await server.stop();
+  const series = (i: number) =>
+    ({
+      labels: [
+        ['__name__', 'noise'],
+        ['i', String(i)],
+        ['instance', String(i % 9_000)],
+        ['job', `j${i % 3}`],
+      ],
+      samples: [{ timestampMs: server.nowMs, value: 1 }],
+    }) as const;
+  server = await TestServer.start(MIDNIGHT_MS, SLOS, {
+    seriesMax: 60_000,
+    seriesPerRequestMax: 30_000,
+    samplesPerRequestMax: 30_000,
+    decodedBytesMax: 30_000_000,
+  });
+  expect((await server.write(Array.from({ length: 25_000 }, (_, i) => series(i)))).status).toBe(204);
+  const { engine } = server.service;
+  let looked: number[] = [0];
+  let counting = true;
+  const turn = (): void => {
+    looked.push(0);
+    if (counting) setImmediate(turn);
+  };
+  const counted = <T extends object>(walk: T, names: readonly (keyof T)[]): T => {
+    for (const name of names) {
+      const look = (walk[name] as (from: number, to: number) => void).bind(walk);
+      walk[name] = ((from: number, to: number) => {
+        looked[looked.length - 1]! += to - from;
+        look(from, to);
+      }) as T[keyof T];
+    }
+    return walk;
+  };
+  const { sourceWalk, selectorWalk } = engine;
+  engine.sourceWalk = (...of) => counted(sourceWalk.apply(engine, of), ['walkSeries', 'walkTargets']);
+  engine.selectorWalk = (...of) => counted(selectorWalk.apply(engine, of), ['walk']);
+  turn();
+  const f = async (ask: () => Promise<unknown>, all: number): Promise<void> => {
+    looked = [0];
+    await ask();
+    expect(looked.reduce((sum, each) => sum + each, 0)).toBe(all);
+    expect(Math.max(...looked)).toBe(4_000);
+  };
+  await f(
+    async () =>
+      expect((await sources('?limit=3')).sources.map(({ job, instance }) => job + instance)).toEqual([
+        'j00',
+        'j01002',
+        'j01005',
+      ]),
+    25_000 + 9_000,
+  );
+  await f(async () => expect((await sources('?job=j1&limit=10000')).sources).toHaveLength(3_000), 25_000 + 9_000);
+  // One after the other.
+  await f(() => Promise.all([sources(), sourcesOf('api/availability')]), 2 * 25_000 + 9_000);
+  counting = false;
 });

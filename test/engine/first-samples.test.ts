@@ -233,10 +233,10 @@ startTimestampReset(100, 100, 100, 200, false);
 startTimestampReset(120, 100, 100, 200, false);
 
 test('without a start a decrease is a reset, with an unchanged one it is none', () => {
-  expect(isReset(0, 100, 0, 200, 10, 9)).toBe(true);
-  expect(isReset(50, 100, 0, 200, 10, 9)).toBe(true);
-  expect(isReset(50, 100, 50, 200, 10, 9)).toBe(false);
-  expect(isReset(50, 100, 50, 200, 10, 11)).toBe(false);
+  expect(isReset(0, 100, 0, 200, true)).toBe(true);
+  expect(isReset(50, 100, 0, 200, true)).toBe(true);
+  expect(isReset(50, 100, 50, 200, true)).toBe(false);
+  expect(isReset(50, 100, 50, 200, false)).toBe(false);
 });
 
 // Declared deltas.

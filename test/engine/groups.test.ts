@@ -103,9 +103,9 @@ test('groups beyond the cap are left out, counted, and take no memory', () => {
   expect(engine.statesOf(capped.id, later(1))).toHaveLength(3);
   expect(engine.state(capped.id, later(1), { region: 'region-1' })!.events.total).toBe(10);
   // A series of a group beyond the cap is counted once, however often it comes.
-  expect(engine.groupOverflow(capped.id)).toBe(2 * 497);
+  expect(engine.leftOut(capped.id).overflowSeries).toBe(2 * 497);
   expect(engine.ringBytes).toBe(ringBytes);
-  expect(engine.groupOverflow('api/unknown')).toBe(0);
+  expect(engine.leftOut('api/unknown')).toEqual({ refusedSeries: 0, overflowSeries: 0 });
 });
 
 test('a snapshot keeps the groups, their order, their events and their alerts', () => {

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { encodeRequest2, type WireSeries2 } from '../../src/ingest/remote-write-2-schema.ts';
 import { encodeWriteRequest } from '../../src/ingest/remote-write-schema.ts';
 import { bodyOf, counter as counterMetric, DELTA, nanos, point, request } from '../support/otlp.ts';
@@ -10,7 +11,7 @@ import { MIDNIGHT_MS } from '../support/time.ts';
 export const NOON_MS = MIDNIGHT_MS + 12 * 3_600_000;
 export const FOLDER = path.resolve(import.meta.dirname, 'corpus');
 
-export const PROTOCOLS = ['rw1', 'rw2', 'otlp-protobuf', 'otlp-json'] as const;
+export const PROTOCOLS = ['rw1', 'rw2', 'otlp-protobuf', 'otlp-json', 'otlp-gzip', 'events'] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
 /** Those of `corpus/`: `<protocol>.<shape>`. */
@@ -101,6 +102,21 @@ const METRICS: Record<string, object[]> = {
   ],
 };
 
+const EVENTS: Record<string, object[]> = {
+  plain: [
+    { slo: 'victim/pushed', good: 10, bad: 1, timestamp: '2026-01-01T12:00:00Z', id: 'run-1' },
+    { slo: 'victim/pushed', good: 0.5, bad: 0, timestamp: NOON_MS / 1000 },
+    { slo: 'victim/pushed', bad: 2, id: 'ünïcødé 🦥' },
+  ],
+  grouped: ['eu', 'us', ''].map((region, i) => ({
+    slo: 'victim/regions',
+    group: { region },
+    good: i,
+    bad: 1,
+    id: `r${i}`,
+  })),
+};
+
 export function build(): Map<string, Uint8Array> {
   const files = new Map<string, Uint8Array>();
   for (const [shape, series] of Object.entries(SERIES)) {
@@ -111,6 +127,13 @@ export function build(): Map<string, Uint8Array> {
     const message = request(metrics, RESOURCE, { name: 'scope', version: '1' });
     files.set(`otlp-protobuf.${shape}`, bodyOf(message, 'protobuf'));
     files.set(`otlp-json.${shape}`, bodyOf(message, 'json'));
+    files.set(`otlp-gzip.${shape}`, gzipSync(bodyOf(message, 'protobuf')));
   }
+  for (const [shape, events] of Object.entries(EVENTS)) {
+    files.set(`events.${shape}`, new TextEncoder().encode(JSON.stringify(events)));
+  }
+  // A body in two members, and an empty one behind.
+  const parts = [files.get('otlp-protobuf.sums')!, new Uint8Array(), files.get('otlp-protobuf.histograms')!];
+  files.set('otlp-gzip.members', Buffer.concat(parts.map((part) => gzipSync(part))));
   return files;
 }

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import type { SloState } from '../../src/engine/state.ts';
 import { compress, encodeWriteRequest } from '../../src/ingest/remote-write-schema.ts';
@@ -21,19 +22,21 @@ test('the corpus is what corpus.ts makes, and every body of it is read', () => {
   for (const [name, bytes] of build()) {
     const file = path.join(FOLDER, name);
     if (process.env['SLIPSTREAM_FUZZ_CORPUS'] === 'write') writeFileSync(file, bytes);
-    expect(Buffer.compare(readFileSync(file), bytes), name).toBe(0);
+    // How well it is compressed depends on the zlib that did it.
+    const plain = name.startsWith('otlp-gzip.') ? gunzipSync : (same: Uint8Array) => same;
+    expect(Buffer.compare(plain(readFileSync(file)), plain(bytes)), name).toBe(0);
   }
   expect(PROTOCOLS.flatMap(corpus)).toHaveLength(build().size);
 });
 
 test(
   'no broken body harms the engine, takes long or moves a number of another SLO',
-  () => {
+  async () => {
     const fuzzer = new Fuzzer();
-    for (const protocol of PROTOCOLS) fuzzer.run(protocol, SEED + 1, Math.min(ROUNDS, 1_000));
+    for (const protocol of PROTOCOLS) await fuzzer.run(protocol, SEED + 1, Math.min(ROUNDS, 1_000));
     const before = process.memoryUsage().rss;
     for (const protocol of PROTOCOLS) {
-      const { read, refused } = fuzzer.run(protocol, SEED, ROUNDS);
+      const { read, refused } = await fuzzer.run(protocol, SEED, ROUNDS);
       // Bodies that all are refused, or all are read, would look for nothing.
       expect(read, `${protocol}, seed ${SEED}`).toBeGreaterThan(ROUNDS / 100);
       expect(refused, `${protocol}, seed ${SEED}`).toBeGreaterThan(ROUNDS / 10);
@@ -47,6 +50,8 @@ const REQUESTS: Readonly<Record<Protocol, readonly [path: string, headers: Recor
   rw1: ['/api/v1/write', {}],
   rw2: ['/api/v1/write', { 'content-type': 'application/x-protobuf;proto=io.prometheus.write.v2.Request' }],
   'otlp-protobuf': ['/v1/metrics', { 'content-encoding': 'identity' }],
+  'otlp-gzip': ['/v1/metrics', { 'content-encoding': 'gzip' }],
+  events: ['/api/v1/events', { 'content-type': 'application/json' }],
   'otlp-json': ['/v1/metrics', { 'content-encoding': 'identity', 'content-type': 'application/json' }],
 };
 

@@ -9,6 +9,7 @@ import {
   SAMPLE_STALE,
   SAMPLE_STARTED,
   SAMPLE_VALUE,
+  SAMPLE_WIDE,
   SampleBatch,
 } from '../../src/engine/batch.ts';
 import type { Bucket, NativeHistogram } from '../../src/engine/native-histogram.ts';
@@ -21,12 +22,14 @@ interface Row {
   readonly kind: number;
   /** Of the kinds that have one. */
   readonly startMs?: number;
+  /** Of a wide row. */
+  readonly low?: number;
   /** In place of the value, which is 0. */
   readonly histogram?: NativeHistogram;
 }
 type Record = readonly [nowMs: number, rows: readonly Row[]];
 
-const HAVE_STARTS = [SAMPLE_STARTED, SAMPLE_DELTA, SAMPLE_HISTOGRAM, SAMPLE_HISTOGRAM_DELTA];
+const HAVE_STARTS = [SAMPLE_STARTED, SAMPLE_DELTA, SAMPLE_WIDE, SAMPLE_HISTOGRAM, SAMPLE_HISTOGRAM_DELTA];
 const HISTOGRAM: NativeHistogram = {
   schema: 3,
   count: 6,
@@ -59,10 +62,11 @@ class Process {
   /** Every second row of the batch is one that changed nothing. */
   encode([nowMs, rows]: Record): Uint8Array {
     const batch = new SampleBatch(1);
-    for (const { series, timestampMs, value, kind, startMs = -7, histogram } of rows) {
+    for (const { series, timestampMs, value, kind, startMs = -7, low, histogram } of rows) {
       batch.pushHistogram(this.idOf('unchanged'), 1, HISTOGRAM, 1);
       const id = this.idOf(series);
-      if (histogram === undefined) batch.pushStarted(id, timestampMs, value, kind, startMs);
+      if (low !== undefined) batch.pushWide(id, timestampMs, value, low, startMs);
+      else if (histogram === undefined) batch.pushStarted(id, timestampMs, value, kind, startMs);
       else batch.pushHistogram(id, timestampMs, histogram, startMs, kind);
     }
     const changed = Uint32Array.from(rows, (_, i) => 2 * i + 1);
@@ -100,6 +104,7 @@ class Replay {
         value: holdsHistogram(batch.kinds[i]!) ? 0 : batch.values[i]!,
         kind: batch.kinds[i]!,
         ...(HAVE_STARTS.includes(batch.kinds[i]!) && { startMs: batch.startsMs[i]! }),
+        ...(batch.kinds[i] === SAMPLE_WIDE && { low: batch.lows[i]! }),
         ...(holdsHistogram(batch.kinds[i]!) && { histogram: batch.histograms[batch.values[i]!]! }),
       });
     }
@@ -150,6 +155,17 @@ const STARTED_ROW: fc.Arbitrary<Row> = fc.record(
   },
   { noNullPrototype: true },
 );
+const WIDE_ROW: fc.Arbitrary<Row> = fc.record(
+  {
+    series: SERIES,
+    timestampMs: TIMESTAMP,
+    value: VALUE,
+    kind: fc.constant(SAMPLE_WIDE),
+    startMs: TIMESTAMP,
+    low: fc.integer({ min: -1024, max: 1024 }).filter((low) => low !== 0),
+  },
+  { noNullPrototype: true },
+);
 const COUNT = fc.oneof(
   { weight: 9, arbitrary: fc.oneof(fc.nat(300), fc.maxSafeNat()) },
   { weight: 1, arbitrary: VALUE },
@@ -197,7 +213,7 @@ const HISTOGRAM_ROW: fc.Arbitrary<Row> = fc.record(
   },
   { noNullPrototype: true },
 );
-const ROW = fc.oneof(PLAIN_ROW, STARTED_ROW, HISTOGRAM_ROW);
+const ROW = fc.oneof(PLAIN_ROW, STARTED_ROW, WIDE_ROW, HISTOGRAM_ROW);
 /** Runs of equal steps, as scrapes and backfills make them. */
 const SCRAPE: fc.Arbitrary<Row[]> = fc
   .tuple(TIMESTAMP, fc.constantFrom(0, 15_000), fc.nat(200), VALUE)

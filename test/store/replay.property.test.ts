@@ -7,6 +7,7 @@ import {
   SAMPLE_STALE,
   SAMPLE_STARTED,
   SAMPLE_VALUE,
+  SAMPLE_WIDE,
   SampleBatch,
 } from '../../src/engine/batch.ts';
 import { Engine } from '../../src/engine/engine.ts';
@@ -48,11 +49,13 @@ interface Step {
   readonly dice: readonly number[];
 }
 
+const KINDS = [SAMPLE_VALUE, SAMPLE_VALUE, SAMPLE_STARTED, SAMPLE_DELTA, SAMPLE_STALE, SAMPLE_WIDE, SAMPLE_WIDE];
+
 const STEP: fc.Arbitrary<Step> = fc.record({
   waitMs: fc.constantFrom(0, 5_000, 15_000, 15_000, 15_000, 40_000, 400_000),
   lateMs: fc.constantFrom(0, 0, 0, 1_000, 20_000),
   replica: fc.constantFrom(0, 1, 1, 1, 2, 2),
-  kinds: fc.array(fc.constantFrom(SAMPLE_VALUE, SAMPLE_VALUE, SAMPLE_STARTED, SAMPLE_DELTA, SAMPLE_STALE), {
+  kinds: fc.array(fc.constantFrom(...KINDS), {
     minLength: 3,
     maxLength: 3,
   }),
@@ -105,6 +108,8 @@ function fill(batch: SampleBatch, engine: Engine, world: World, step: Step, tMs:
     if (kind === SAMPLE_STALE) batch.push(seriesId, tMs, Number.NaN, kind);
     else if (kind === SAMPLE_DELTA) batch.pushStarted(seriesId, tMs, shown, kind, tMs - 15_000);
     else if (kind === SAMPLE_STARTED) batch.pushStarted(seriesId, tMs, shown, kind, startMs);
+    else if (kind === SAMPLE_WIDE)
+      batch.pushWide(seriesId, tMs, 2 ** 60 + (shown & ~0xff), (shown & 0xff) - 128, startMs);
     else batch.push(seriesId, tMs, shown, kind);
   }
   const latency = id('latency', {});
@@ -121,9 +126,10 @@ function fill(batch: SampleBatch, engine: Engine, world: World, step: Step, tMs:
 function state(engine: Engine, nowMs: number) {
   const states = engine.states(nowMs);
   const { targets, scopes, ledgers, series } = readSnapshot(engine.snapshot());
-  const byName = series.map(({ labels, lastValue, lastStartMs, histogram }) => ({
+  const byName = series.map(({ labels, lastValue, lastLow, lastStartMs, histogram }) => ({
     name: formatSeries(decodeLabels(labels, 0, labels.length)),
     lastValue,
+    lastLow,
     lastStartMs,
     histogram,
   }));
