@@ -80,6 +80,14 @@ function percent(text: string): Fault | null {
   return parsePercent(text) === null ? fault(`must be between 0% and 100%, got ${text}`) : null;
 }
 
+const NUMBER = /^\d+(?:\.\d+)?$/;
+
+/** A percentage without its sign, as a text. */
+function objective(text: string): Fault | null {
+  const value = NUMBER.test(text) ? Number(text) : Number.NaN;
+  return value > 0 && value < 100 ? null : fault(`must be between 0 and 100, got ${shown(text)}`);
+}
+
 const SIZE = /^(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|kB|MB|GB)?$/;
 const SIZE_UNITS: Readonly<Record<string, number>> = {
   B: 1,
@@ -155,6 +163,7 @@ export const FORMS = {
   slice,
   rate,
   percent,
+  objective,
   size,
   address,
   timeZone,

@@ -25,6 +25,22 @@ const SERVICES = {
   services: { api: { slo_error_rate: '99%', slo_latency_p99: '1s' } },
   metrics: { error_rate: { total: 'x', bad: ['y'] }, latency: { histogram: 'h' } },
 };
+const PYRRA = {
+  apiVersion: 'pyrra.dev/v1alpha1',
+  kind: 'ServiceLevelObjective',
+  metadata: {
+    name: 'a',
+    namespace: 'b',
+    labels: { 'pyrra.dev/service': 'c' },
+    annotations: { 'pyrra.dev/runbook': 'd' },
+  },
+  spec: {
+    target: '90',
+    window: '2w',
+    indicator: { latency: { success: { metric: 'x_bucket{le="1"}' }, total: { metric: 'x_count' }, grouping: ['a'] } },
+    alerting: { disabled: false, burnrates: true, severities: { fastBurn: 'page' } },
+  },
+};
 const SERVER = {
   listen: ':1',
   slos: ['a'],
@@ -71,7 +87,7 @@ function* spoiled(value: unknown): Generator<unknown> {
 
 test('no junk in any place makes a reader throw, and every problem of it has a place', () => {
   let count = 0;
-  for (const good of [NATIVE, SERVICES, SERVER]) {
+  for (const good of [NATIVE, SERVICES, PYRRA, SERVER]) {
     for (const value of spoiled(good)) {
       const text = JSON.stringify(value as Json, null, 1);
       const lines = text.split('\n').length;
