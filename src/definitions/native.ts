@@ -176,6 +176,7 @@ function readSlo(file: NativeFile, definition: SloDefinition): Slo {
     id: `${file.service}/${definition.name}`,
     service: file.service,
     name: definition.name,
+    origin: DEFAULTS.origin,
     description: definition.description ?? DEFAULTS.description,
     owner: definition.owner ?? file.owner ?? DEFAULTS.owner,
     runbook: definition.runbook ?? file.runbook ?? DEFAULTS.runbook,

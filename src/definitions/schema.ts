@@ -11,6 +11,7 @@ import { anyOf, nearest, type Path, shown } from './problem.ts';
  *
  * - `form`: a text of a form of its own (forms.ts), so that an expression is checked in the same pass as all else;
  * - `exactlyOneOf`: of these keys one and only one;
+ * - `unknownKeys`: `warning` where a key that is not known does no harm;
  * - `expects`: what to write, in words; `range`: the same for the bounds of a number.
  *
  * A union is told apart by the kind of its value (`either`), never by `anyOf`, whose failure says nothing.
@@ -19,6 +20,11 @@ import { anyOf, nearest, type Path, shown } from './problem.ts';
 /** What a mapping may hold, and nothing else. */
 export function mapping<T extends Record<string, TSchema>>(fields: T, options: object = {}) {
   return Type.Object(fields, { additionalProperties: false, ...options });
+}
+
+/** A mapping of another tool's format: an unknown key is a warning, and a key without a value is one that is not there. */
+export function foreign<T extends Record<string, TSchema>>(fields: T, options: object = {}) {
+  return mapping(fields, { unknownKeys: 'warning', ...options });
 }
 
 export function text(form: Form, options: object = {}) {
@@ -60,7 +66,7 @@ function validator(schema: TSchema): ValidateFunction {
 
 function newAjv(): Ajv2020 {
   const made = new Ajv2020({ allErrors: true, verbose: true, strictTypes: false });
-  for (const keyword of ['expects', 'range']) made.addKeyword({ keyword, schemaType: 'string' });
+  for (const keyword of ['expects', 'range', 'unknownKeys']) made.addKeyword({ keyword, schemaType: 'string' });
   made.addKeyword({
     keyword: 'exactlyOneOf',
     type: 'object',
@@ -69,8 +75,9 @@ function newAjv(): Ajv2020 {
     validate: (keys: string[], data: object, parent?: AnySchemaObject) => {
       const present = Object.keys(data);
       const count = present.filter((key) => keys.includes(key)).length;
+      if (count !== 0 || isForeign(parent!)) return count === 1;
       // A misspelt key is one mistake, and it is reported as an unknown key.
-      return count === 1 || (count === 0 && present.some((key) => !Object.hasOwn(parent!['properties'], key)));
+      return present.some((key) => !Object.hasOwn(parent!['properties'], key));
     },
   });
   made.addKeyword({
@@ -116,12 +123,21 @@ export function checkDocument<S extends TSchema>(schema: S, document: Definition
       if (error.keyword === 'if' || error.keyword === 'propertyNames') continue;
       const path = pathOf(error.instancePath, document);
       report(error, path, document);
+      if (isHarmless(error)) continue;
       for (let depth = 0; depth <= path.length; depth++) tainted.add(pointer(path.slice(0, depth)));
       const unknown = error.params['additionalProperty'];
       if (unknown !== undefined) tainted.add(pointer([...path, unknown]));
     }
   }
   return new Checked(document, value as Static<S>, tainted);
+}
+
+function isForeign(schema: AnySchemaObject): boolean {
+  return schema['unknownKeys'] === 'warning';
+}
+
+function isHarmless({ keyword, parentSchema }: ErrorObject): boolean {
+  return keyword === 'additionalProperties' && isForeign(parentSchema as AnySchemaObject);
 }
 
 function pointer(path: Path): string {
@@ -144,8 +160,14 @@ function plain(tree: Tree, schema: AnySchemaObject): unknown {
   if (tree.kind === 'scalar') return chosen['type'] === 'string' ? tree.text : tree.value;
   if (tree.kind === 'sequence') return tree.items.map((item) => plain(item, chosen['items'] ?? {}));
   const fields: [string, unknown][] = [];
-  for (const [key, entry] of tree.entries) fields.push([key, plain(entry.value, fieldSchema(chosen, key))]);
+  for (const [key, { value }] of tree.entries) {
+    if (!isForeign(chosen) || !isNull(value)) fields.push([key, plain(value, fieldSchema(chosen, key))]);
+  }
   return Object.fromEntries(fields);
+}
+
+function isNull(tree: Tree): boolean {
+  return tree.kind === 'scalar' && tree.value === null && !tree.quoted;
 }
 
 function branch(tree: Tree, schema: AnySchemaObject): AnySchemaObject {
@@ -172,7 +194,10 @@ function report(error: ErrorObject, path: Path, document: DefinitionDocument): v
   }
   switch (keyword) {
     case 'additionalProperties':
-      document.keyError([...path, params['additionalProperty']], unknownKey(params['additionalProperty'], parent));
+      document[isForeign(parent) ? 'keyWarning' : 'keyError'](
+        [...path, params['additionalProperty']],
+        unknownKey(params['additionalProperty'], parent),
+      );
       return;
     case 'required':
       document.missing([...path, params['missingProperty']], 'is required');
@@ -229,6 +254,6 @@ function got(tree: Tree | null): string {
   if (tree === null) return 'nothing';
   if (tree.kind === 'mapping') return 'a mapping';
   if (tree.kind === 'sequence') return 'a list';
-  if (tree.value === null && !tree.quoted) return tree.text === '' ? 'nothing' : tree.text;
+  if (isNull(tree)) return tree.text === '' ? 'nothing' : tree.text;
   return typeof tree.value === 'string' ? shown(tree.text) : tree.text;
 }

@@ -118,6 +118,8 @@ export interface Slo {
   readonly id: string;
   readonly service: string;
   readonly name: string;
+  /** The tool in whose format it is defined, under whose names it is on dashboards. */
+  readonly origin: 'slipstream' | 'sloth' | 'pyrra' | 'openslo';
   readonly description: string;
   readonly owner: string;
   readonly runbook: string;

@@ -44,11 +44,10 @@ const TEMPLATE = /\{\{ *\.window *\}\}/g;
 
 /** The sum or ratio that a query is. Throws a PromqlError where it is neither. */
 export function readQuery(text: string, dialect: Dialect): Sum | Ratio {
-  if (text.trim() === '') throw new PromqlError(0, 'the query is empty');
   // Of the same length, so that every character keeps its place.
   const filled = text.replaceAll(TEMPLATE, (template) => '1m'.padEnd(template.length));
   const top = parsePromql(filled);
-  const fault = syntaxFault(top, filled, 'the query');
+  const fault = syntaxFault(top, text, 'the query');
   if (fault !== null) throw new PromqlError(fault.at, fault.message);
   const reader = new QueryReader(text, dialect);
   const value = reader.read(children(top)[0]!);

@@ -1,8 +1,8 @@
-import { SECOND_MS } from '../../engine/duration.ts';
-import type { EventsSli, LatencySli, Matcher, ProbeSli, Selector } from '../../engine/slo.ts';
+import type { EventsSli, LatencySli, ProbeSli, Selector } from '../../engine/slo.ts';
+import { latencyOf } from '../histogram.ts';
+import { selectorKey } from '../selector-key.ts';
 import { areDisjoint } from './disjoint.ts';
 import { type Dialect, type Ratio, readQuery } from './query.ts';
-import { selectorKey, selectorText } from './selector-text.ts';
 import { added, commonCoefficient, groupingText, isGroupedAlike, type Sum, scaled, type Term } from './sum.ts';
 import { type Fault, isFault, orFault, PromqlError } from './syntax.ts';
 
@@ -137,14 +137,10 @@ function sliOf(given: 'good' | 'bad', events: Sum, total: Sum): StreamedSli['sli
   if (other !== undefined) {
     throw new PromqlError(events.at, `${other.counted} and ${counted} do not count alike; write the same for both`);
   }
-  return (
-    (given === 'good' ? latency(events, total) : null) ?? {
-      kind: 'events',
-      total: selectors(total),
-      given,
-      selectors: selectors(events),
-    }
-  );
+  const bucket = given === 'good' ? only(events) : null;
+  const count = only(total);
+  const latency = bucket && count && latencyOf(bucket.selector.matchers, count.selector.matchers);
+  return latency ?? { kind: 'events', total: selectors(total), given, selectors: selectors(events) };
 }
 
 function selectors(sum: Sum): Selector[] {
@@ -175,36 +171,4 @@ function probe(given: 'good' | 'bad', events: Sum, total: Sum): ProbeSli {
 
 function only(sum: Sum): Term | null {
   return sum.terms.size === 1 ? [...sum.terms.values()][0]! : null;
-}
-
-/**
- * A bucket of a histogram in seconds, and its count; null when they are not that. Of a histogram that is not in seconds the bucket
- * is counted as it is, and so is one whose bound is no duration that a file could say.
- */
-function latency(good: Sum, total: Sum): LatencySli | null {
-  const bucket = only(good)?.selector.matchers ?? [];
-  const bound = bucket.find(({ name, op }) => name === 'le' && op === '=');
-  const histogram = histogramOf(only(total)?.selector.matchers ?? [], '_count');
-  const ofBucket = histogramOf(
-    bucket.filter((matcher) => matcher !== bound),
-    '_bucket',
-  );
-  if (histogram === null || ofBucket === null || selectorKey(ofBucket) !== selectorKey(histogram)) return null;
-  const ms = Number(bound?.value) * SECOND_MS;
-  if (!(ms > 0 && Math.abs(ms - Math.round(ms)) < EPSILON * ms)) return null;
-  return {
-    kind: 'latency',
-    histogram: { text: selectorText(histogram), matchers: histogram },
-    thresholdSeconds: Math.round(ms) / SECOND_MS,
-  };
-}
-
-/** What selects the histogram that buckets or counts belong to. */
-function histogramOf(matchers: readonly Matcher[], suffix: string): Matcher[] | null {
-  const name = matchers.find((matcher) => matcher.name === '__name__' && matcher.op === '=');
-  if (name === undefined || !name.value.endsWith(`_seconds${suffix}`)) return null;
-  const value = name.value.slice(0, -suffix.length);
-  return matchers.map((matcher) =>
-    matcher === name ? { ...name, value, matches: (text) => text === value } : matcher,
-  );
 }

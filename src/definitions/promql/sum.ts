@@ -1,5 +1,5 @@
 import type { Selector } from '../../engine/slo.ts';
-import { selectorKey } from './selector-text.ts';
+import { selectorKey } from '../selector-key.ts';
 
 /**
  * What a query adds up: `sum(rate(a[w])) - 2 * sum(rate(b[w]))` is the sum of `a` and `-2 b`. All that can be counted as samples

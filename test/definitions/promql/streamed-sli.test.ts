@@ -171,7 +171,7 @@ test('in OpenSLO a selector alone is its counter, and ranges are durations that 
 
 test('what a stream cannot do is refused at its character, with what to write', () => {
   const x = R('x');
-  refuses('^', x, 'the query is empty');
+  refuses('^', x, 'the query ends too early');
   refuses('sum(rate(y[^5m]))', x, "the range must be {{.window}}: the SLO has its windows, got '5m'");
   refuses('sum(rate(y^))', x, 'rate takes a range; write rate(y[{{.window}}])');
   refuses('sum(^y)', x, 'a selector alone counts no events; write sum(rate(y[{{.window}}]))');
