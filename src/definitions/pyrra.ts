@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { formatDuration, parseDuration, SECOND_MS } from '../engine/duration.ts';
+import { parseDuration } from '../engine/duration.ts';
 import { parseBound } from '../engine/latency.ts';
 import type { AlertPolicy, Matcher, Sli, SloWindow } from '../engine/slo.ts';
 import { impossibleAlerts, namedPolicy } from './alerts.ts';
@@ -7,11 +7,11 @@ import { percentToRatio, ratioToPercent, restOfPercent } from './decimal.ts';
 import type { DefinitionDocument } from './document.ts';
 import { FORMS } from './forms.ts';
 import type { Found } from './found.ts';
+import { latencyOf } from './histogram.ts';
 import { KubernetesMetadata, ownerOf, runbookOf } from './imported.ts';
 import { Part } from './part.ts';
 import { checkDocument, foreign, oneOf, text } from './schema.ts';
 import { isFault, readSelector } from './selector.ts';
-import { selectorText } from './selector-text.ts';
 import { DEFAULTS, readSli } from './sli.ts';
 
 /** Pyrra's `ServiceLevelObjective`: one SLO a document, whose metrics are plain selectors. */
@@ -168,40 +168,7 @@ function readLatency(latency: Part<NonNullable<Indicator['latency']>>): Sli | nu
     const metric = latency.at('success')!.at('metric')!;
     return metric.error('must have a matcher such as le="0.25", which says what is fast enough');
   }
-  const histogram = histogramOf(
-    bucket.filter((matcher) => matcher !== le),
-    matchersOf(total),
-  );
-  const threshold = inMilliseconds(parseBound(le.value));
-  // Between series that are not those of one histogram there is no interpolating: good is the bucket as it is.
-  if (histogram === null || threshold === null) return readSli({ events: { total, good } });
-  return readSli({ latency: { histogram, threshold } });
-}
-
-/** The histogram of which these are a `_bucket`, without its `le`, and the `_count`; null when they are not of one. */
-function histogramOf(bucket: readonly Matcher[], count: readonly Matcher[]): string | null {
-  const base = baseName(bucket, '_bucket');
-  if (base === null || base !== baseName(count, '_count')) return null;
-  const named = (matchers: readonly Matcher[]): string[] =>
-    matchers.map((matcher) => (isName(matcher) ? base : selectorText([matcher]))).toSorted();
-  if (named(bucket).join() !== named(count).join()) return null;
-  return selectorText(count.map((matcher) => (isName(matcher) ? { ...matcher, value: base } : matcher)));
-}
-
-function baseName(matchers: readonly Matcher[], suffix: string): string | null {
-  const name = matchers.find(isName)?.value;
-  return name?.endsWith(suffix) ? name.slice(0, -suffix.length) : null;
-}
-
-function isName({ name, op }: Matcher): boolean {
-  return name === '__name__' && op === '=';
-}
-
-/** A bound of whole milliseconds as a duration; null when it is none. */
-function inMilliseconds(seconds: number): string | null {
-  const ms = Math.round(seconds * SECOND_MS);
-  const text = formatDuration(ms);
-  return ms / SECOND_MS === seconds && FORMS.duration(text) === null ? text : null;
+  return latencyOf(bucket, matchersOf(total)) ?? readSli({ events: { total, good } });
 }
 
 function matchersOf(text: string): readonly Matcher[] {
