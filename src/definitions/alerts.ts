@@ -31,7 +31,12 @@ export type AlertDefinition = Type.Static<typeof AlertSchema>;
 
 export const DEFAULT_POLICY: PolicyName = 'google-30d';
 
-export function alertName({ name, severity, long }: Pick<AlertDefinition, 'name' | 'severity' | 'long'>): string {
+/** One of a file that is not native, whose severity may be any text. */
+export interface CustomAlert extends Omit<AlertDefinition, 'severity'> {
+  readonly severity: string;
+}
+
+export function alertName({ name, severity, long }: Pick<CustomAlert, 'name' | 'severity' | 'long'>): string {
   return name ?? `${severity}-${long}`;
 }
 
@@ -40,7 +45,7 @@ export function namedPolicy(name: PolicyName, window: SloWindow, minBadEvents = 
   return { name, burnRateAlerts, budgetExhausted: name !== 'none', minBadEvents };
 }
 
-export function customPolicy(alerts: readonly AlertDefinition[], minBadEvents = 0): AlertPolicy {
+export function customPolicy(alerts: readonly CustomAlert[], minBadEvents = 0): AlertPolicy {
   const burnRateAlerts = alerts.map((alert) => ({
     name: alertName(alert),
     severity: alert.severity,

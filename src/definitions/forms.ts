@@ -1,4 +1,6 @@
 import { DAY_MS, HOUR_MS, MINUTE_MS, parseDuration, SECOND_MS } from '../engine/duration.ts';
+import type { Duration } from '../engine/slo.ts';
+import { parseShorthand, parseSliceWindow } from './openslo/duration.ts';
 import { shown } from './problem.ts';
 import { type Fault, isFault, readSelector } from './selector.ts';
 
@@ -149,18 +151,45 @@ function selectorTemplate(text: string): Fault | null {
   return wrong && { ...wrong, message: wrong.message.replaceAll(SERVICE_STAND_IN, SERVICE_TEMPLATE) };
 }
 
+/** One of OpenSLO's durations, and held against a form as the duration that it stands for. */
+function shorthand(
+  form: (text: string) => Fault | null,
+  parse: (text: string) => Duration | null = parseShorthand,
+): (text: string) => Fault | null {
+  return (text) => {
+    const parsed = parse(text);
+    return parsed === null
+      ? fault(`must be a duration such as 5m, 1h, 28d, 4w, 1M, 1Q or 1Y, got ${shown(text)}`)
+      : form(parsed.text);
+  };
+}
+
 const YEARS_MS = 10 * 365 * DAY_MS;
+
+const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+function dnsLabel(text: string): Fault | null {
+  if (DNS_LABEL.test(text)) return null;
+  return fault(`must be an RFC 1123 label of at most 63 lower case letters, digits and inner '-', got ${shown(text)}`);
+}
+
+const delay = durationBetween(0, '0s', YEARS_MS, '10y');
+const alertWindow = durationBetween(SECOND_MS, '1s', ROLLING_MAX_MS, '400d');
 
 /** Null, or what is wrong with a text of that form. */
 export const FORMS = {
   id,
+  dnsLabel,
   labelName,
   /** Longer than nothing. */
   duration: durationBetween(1, '1ms', YEARS_MS, '10y'),
-  delay: durationBetween(0, '0s', YEARS_MS, '10y'),
-  alertWindow: durationBetween(SECOND_MS, '1s', ROLLING_MAX_MS, '400d'),
+  delay,
+  alertWindow,
   rollingWindow: durationBetween(HOUR_MS, '1h', ROLLING_MAX_MS, '400d'),
   slice,
+  shorthand: shorthand(delay),
+  shorthandAlertWindow: shorthand(alertWindow),
+  shorthandSlice: shorthand(slice, parseSliceWindow),
   rate,
   percent,
   objective,

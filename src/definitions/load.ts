@@ -77,7 +77,7 @@ function parse(files: readonly SourceFile[], problems: Problem[]): DefinitionDoc
     if (documents.length === 0 && problems.length === problemCount) {
       problems.push({ ...fileProblem(file.file, 'the file is empty'), severity: 'warning' });
     }
-    return documents;
+    return documents.flatMap((document) => document.items());
   });
 }
 

@@ -34,6 +34,11 @@ export class Part<T> {
     return new Part(this.#checked, value[key] as Held<T, K>, [...this.path, key]);
   }
 
+  /** `file:line`. */
+  place(): string {
+    return `${this.document.file}:${this.document.line(this.path)}`;
+  }
+
   /** The items of a list; none when it is no list. */
   items(): Part<T extends readonly (infer Item)[] ? Item : never>[] {
     if (!Array.isArray(this.value)) return [];

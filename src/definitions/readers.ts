@@ -4,6 +4,7 @@ import type { DefinitionDocument } from './document.ts';
 import { type Format, UNKNOWN_FORMAT, UNREAD, type Unread } from './format.ts';
 import type { Found } from './found.ts';
 import { readNative } from './native.ts';
+import { readOpenSlo } from './openslo/reader.ts';
 import { readPyrra } from './pyrra.ts';
 import { readServerFile } from './server-file.ts';
 import { readServiceList } from './service-list.ts';
@@ -31,7 +32,7 @@ export const READERS: Readonly<Record<Format, Reader>> = {
   scenario: refused("this is a scenario file: run it with 'slipstream test'"),
   sloth: unread('sloth'),
   pyrra: (documents) => documents.flatMap(readPyrra),
-  openslo: unread('openslo'),
+  openslo: readOpenSlo,
   gate: unread('gate'),
   alerting: unread('alerting'),
   unknown: refused(UNKNOWN_FORMAT),

@@ -10,6 +10,7 @@ import { anyOf, nearest, type Path, shown } from './problem.ts';
  * its place in the file and words a person would use. Beside JSON schema's own there are these keywords:
  *
  * - `form`: a text of a form of its own (forms.ts), so that an expression is checked in the same pass as all else;
+ * - `advised`: a form that it is only a warning not to have;
  * - `exactlyOneOf`: of these keys one and only one;
  * - `unknownKeys`: `warning` where a key that is not known does no harm;
  * - `expects`: what to write, in words; `range`: the same for the bounds of a number.
@@ -80,13 +81,15 @@ function newAjv(): Ajv2020 {
       return present.some((key) => !Object.hasOwn(parent!['properties'], key));
     },
   });
-  made.addKeyword({
-    keyword: 'form',
-    type: 'string',
-    schemaType: 'string',
-    errors: true,
-    validate: (form: Form, data: string) => FORMS[form](data) === null,
-  });
+  for (const keyword of ['form', 'advised']) {
+    made.addKeyword({
+      keyword,
+      type: 'string',
+      schemaType: 'string',
+      errors: true,
+      validate: (form: Form, data: string) => FORMS[form](data) === null,
+    });
+  }
   return made;
 }
 
@@ -137,7 +140,7 @@ function isForeign(schema: AnySchemaObject): boolean {
 }
 
 function isHarmless({ keyword, parentSchema }: ErrorObject): boolean {
-  return keyword === 'additionalProperties' && isForeign(parentSchema as AnySchemaObject);
+  return keyword === 'advised' || (keyword === 'additionalProperties' && isForeign(parentSchema as AnySchemaObject));
 }
 
 function pointer(path: Path): string {
@@ -210,6 +213,9 @@ function report(error: ErrorObject, path: Path, document: DefinitionDocument): v
       document.error(path, wrong.message, wrong.at);
       return;
     }
+    case 'advised':
+      document.warning(path, FORMS[schema as Form](error.data as string)!.message);
+      return;
     case 'uniqueItems':
       document.error([...path, Math.max(params['i'], params['j'])], 'is there twice');
       return;

@@ -3,9 +3,9 @@ import { parseDuration } from '../../engine/duration.ts';
 import type { Selector } from '../../engine/slo.ts';
 import { anyOf, shown } from '../problem.ts';
 import { readSelector } from '../selector.ts';
-import { unquote } from './string-literal.ts';
+import { groupingLabels } from './grouping.ts';
 import { added, COUNTING, groupingText, isGroupedAlike, isSame, type Sum, scaled, termSum } from './sum.ts';
-import { children, isFault, PromqlError, parsePromql, syntaxFault } from './syntax.ts';
+import { children, isFault, PromqlError, parsePromql, syntaxFault, unwrapped } from './syntax.ts';
 
 /**
  * A PromQL query read by the algebra of what it adds up. Each operation either keeps the result a constant, a sum of selectors or
@@ -185,17 +185,9 @@ class QueryReader {
         'without leaves open which labels there are; write sum by (…) with those to keep',
       );
     }
-    const labels = this.#labels(modifier?.getChild('GroupingLabels') ?? null);
+    const labels = groupingLabels(modifier?.getChild('GroupingLabels') ?? null, this.#text);
     // What an inner sum has taken away is not there to group by.
     return { ...value, by: value.by === null ? labels : labels.filter((label) => value.by!.includes(label)) };
-  }
-
-  #labels(grouping: SyntaxNode | null): string[] {
-    const names = children(grouping).map((label) => {
-      const literal = label.getChild('StringLiteral');
-      return literal === null ? this.#slice(label) : unquote(this.#text, literal.from, literal.to);
-    });
-    return [...new Set(names)];
   }
 
   #binary(node: SyntaxNode): Value {
@@ -240,7 +232,7 @@ class QueryReader {
         `${this.#slice(many)} joins sums that are grouped differently; group both by the same labels`,
       );
     }
-    const labels = this.#labels(clause.getChild('GroupingLabels'));
+    const labels = groupingLabels(clause.getChild('GroupingLabels'), this.#text);
     const sum = left.kind === 'ratio' ? left.numerator : left;
     const by = sum.kind === 'sum' ? (sum.by ?? []) : [];
     const same =
@@ -280,12 +272,6 @@ class QueryReader {
   #slice(node: SyntaxNode): string {
     return this.#text.slice(node.from, node.to);
   }
-}
-
-function unwrapped(node: SyntaxNode): SyntaxNode {
-  let inner = node;
-  while (inner.name === 'ParenExpr') inner = children(inner)[0]!;
-  return inner;
 }
 
 const INSTEAD: Readonly<Record<string, string>> = {

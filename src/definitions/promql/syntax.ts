@@ -66,3 +66,10 @@ export function syntaxFault(top: SyntaxNode, text: string, what: string): Requir
   if (called !== null) return { at: called.index, message: `${called[0].trim()} is not a function of PromQL` };
   return { at, message: `unexpected ${shown(/^\w+|^./su.exec(rest)![0])} in ${what}` };
 }
+
+/** What stands inside parentheses. */
+export function unwrapped(node: SyntaxNode): SyntaxNode {
+  let inner = node;
+  while (inner.name === 'ParenExpr') inner = children(inner)[0]!;
+  return inner;
+}
