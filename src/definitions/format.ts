@@ -3,11 +3,10 @@ import { SERVER_KEYS } from './server-file.ts';
 
 /** Which format a document is of: told by what it says, never by the name of its file. */
 
-export type Format = 'native' | 'service-list' | 'server' | 'scenario' | 'unknown' | Unread;
+export type Format = 'native' | 'service-list' | 'sloth' | 'server' | 'scenario' | 'unknown' | Unread;
 
 /** Formats that are known and not read by this version. */
 export const UNREAD = {
-  sloth: 'Sloth',
   pyrra: 'Pyrra',
   openslo: 'OpenSLO',
   gate: 'gate policy',

@@ -25,6 +25,39 @@ const SERVICES = {
   services: { api: { slo_error_rate: '99%', slo_latency_p99: '1s' } },
   metrics: { error_rate: { total: 'x', bad: ['y'] }, latency: { histogram: 'h' } },
 };
+const SLOTH = {
+  version: 'prometheus/v1',
+  service: 'api',
+  labels: { a: 'b' },
+  slo_plugins: { chain: [] },
+  slos: [
+    {
+      name: 'aa',
+      objective: 99,
+      sli: { events: { error_query: 'sum(rate(x[{{.window}}]))', total_query: 'sum(rate(y[{{.window}}]))' } },
+      alerting: {
+        name: 'A',
+        labels: { a: 'b' },
+        page_alert: { disable: true },
+        ticket_alert: { annotations: { a: 'b' } },
+      },
+    },
+    {
+      name: 'bb',
+      objective: 99,
+      labels: { a: 'b' },
+      plugins: {},
+      sli: { raw: { error_ratio_query: 'sum(rate(x[{{.window}}])) / sum(rate(y[{{.window}}]))' } },
+      alerting: { page_alert: { disable: true }, ticket_alert: { disable: true } },
+    },
+  ],
+};
+const TIER = { errorBudgetPercent: 2, shortWindow: '5m', longWindow: '1h' };
+const ALERT_WINDOWS = {
+  apiVersion: 'sloth.slok.dev/v1',
+  kind: 'AlertWindows',
+  spec: { sloPeriod: '30d', page: { quick: TIER, slow: TIER }, ticket: { quick: TIER, slow: TIER } },
+};
 const SERVER = {
   listen: ':1',
   slos: ['a'],
@@ -71,7 +104,7 @@ function* spoiled(value: unknown): Generator<unknown> {
 
 test('no junk in any place makes a reader throw, and every problem of it has a place', () => {
   let count = 0;
-  for (const good of [NATIVE, SERVICES, SERVER]) {
+  for (const good of [NATIVE, SERVICES, SLOTH, ALERT_WINDOWS, SERVER]) {
     for (const value of spoiled(good)) {
       const text = JSON.stringify(value as Json, null, 1);
       const lines = text.split('\n').length;

@@ -106,8 +106,6 @@ test('a format is known by its content', () => {
   const f = (text: string, problem: string): void =>
     expect(problemsOf(text), text).toEqual([`1:1: document: ${problem}`]);
   const unread = (name: string): string => `${name} files are not supported by this version`;
-  f('version: prometheus/v1\nservice: a\nslos: []', unread('Sloth'));
-  f('apiVersion: sloth.slok.dev/v1\nkind: PrometheusServiceLevel', unread('Sloth'));
   f('apiVersion: pyrra.dev/v1alpha1\nkind: ServiceLevelObjective', unread('Pyrra'));
   f('apiVersion: openslo/v1\nkind: SLO', unread('OpenSLO'));
   f('- apiVersion: openslo/v1\n  kind: SLO', unread('OpenSLO'));
