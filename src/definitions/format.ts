@@ -3,11 +3,19 @@ import { SERVER_KEYS } from './server-file.ts';
 
 /** Which format a document is of: told by what it says, never by the name of its file. */
 
-export type Format = 'native' | 'service-list' | 'pyrra' | 'openslo' | 'server' | 'scenario' | 'unknown' | Unread;
+export type Format =
+  | 'native'
+  | 'service-list'
+  | 'sloth'
+  | 'pyrra'
+  | 'openslo'
+  | 'server'
+  | 'scenario'
+  | 'unknown'
+  | Unread;
 
 /** Formats that are known and not read by this version. */
 export const UNREAD = {
-  sloth: 'Sloth',
   gate: 'gate policy',
   alerting: 'alerting',
 } as const;

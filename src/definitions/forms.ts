@@ -26,6 +26,17 @@ function id(text: string): Fault | null {
   return { message: `must not contain ${wrong[0] === '/' ? "'/'" : 'a control character'}`, at: wrong.index };
 }
 
+const SLOTH_NAME = /^[A-Za-z0-9][-A-Za-z0-9_.]*[A-Za-z0-9]$/;
+
+function slothName(text: string): Fault | null {
+  if (!SLOTH_NAME.test(text)) {
+    return fault(
+      `must be two or more letters, digits, -, _ or . between a letter or digit at either end, got ${shown(text)}`,
+    );
+  }
+  return id(text);
+}
+
 function labelName(text: string): Fault | null {
   if (text === '') return fault('a label name must not be empty');
   return text === '__name__' ? fault('__name__ is the name of a metric, not a label') : null;
@@ -180,6 +191,7 @@ const alertWindow = durationBetween(SECOND_MS, '1s', ROLLING_MAX_MS, '400d');
 export const FORMS = {
   id,
   dnsLabel,
+  slothName,
   labelName,
   /** Longer than nothing. */
   duration: durationBetween(1, '1ms', YEARS_MS, '10y'),

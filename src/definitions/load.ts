@@ -29,7 +29,7 @@ export interface LoadedDefinitions extends Definitions {
 }
 
 /** Reads files, folders and globs. */
-export function loadDefinitions(paths: readonly string[], options = DEFAULT_READ_OPTIONS): LoadedDefinitions {
+export function loadDefinitions(paths: readonly string[], options: Partial<ReadOptions> = {}): LoadedDefinitions {
   const { files, failed } = findFiles(paths);
   const problems = failed.map(({ path, message }) => noSuchFile(path, message));
   const sources: SourceFile[] = [];
@@ -48,11 +48,11 @@ export function loadDefinitions(paths: readonly string[], options = DEFAULT_READ
 }
 
 /** The pure part: texts to SLOs. */
-export function readDefinitions(files: readonly SourceFile[], options = DEFAULT_READ_OPTIONS): Definitions {
+export function readDefinitions(files: readonly SourceFile[], options: Partial<ReadOptions> = {}): Definitions {
   const problems: Problem[] = [];
   const slos: Slo[] = [];
   const sources = new Map<string, SloSource>();
-  for (const found of readAll(parse(files, problems), options)) {
+  for (const found of readAll(parse(files, problems), { ...DEFAULT_READ_OPTIONS, ...options })) {
     const { slo, document } = found;
     const first = sources.get(slo.id);
     if (first === undefined) {

@@ -1,5 +1,4 @@
-import { duration } from '../engine/duration.ts';
-import type { Duration } from '../engine/slo.ts';
+import { DAY_MS } from '../engine/duration.ts';
 import type { DefinitionDocument } from './document.ts';
 import { type Format, UNKNOWN_FORMAT, UNREAD, type Unread } from './format.ts';
 import type { Found } from './found.ts';
@@ -8,16 +7,17 @@ import { readOpenSlo } from './openslo/reader.ts';
 import { readPyrra } from './pyrra.ts';
 import { readServerFile } from './server-file.ts';
 import { readServiceList } from './service-list.ts';
+import { readSloth } from './sloth.ts';
 
 /** Who reads which format. */
 
 /** What a reader is told that no file says. */
 export interface ReadOptions {
   /** The window of Sloth SLOs, whose files have none. */
-  readonly slothPeriod: Duration;
+  readonly slothPeriodMs: number;
 }
 
-export const DEFAULT_READ_OPTIONS: ReadOptions = { slothPeriod: duration('30d') };
+export const DEFAULT_READ_OPTIONS: ReadOptions = { slothPeriodMs: 30 * DAY_MS };
 
 /** Reads all documents of a format together, because they may refer to each other. */
 type Reader = (documents: readonly DefinitionDocument[], options: ReadOptions) => readonly Found[];
@@ -30,7 +30,7 @@ export const READERS: Readonly<Record<Format, Reader>> = {
     return [];
   },
   scenario: refused("this is a scenario file: run it with 'slipstream test'"),
-  sloth: unread('sloth'),
+  sloth: (documents, { slothPeriodMs }) => readSloth(documents, slothPeriodMs),
   pyrra: (documents) => documents.flatMap(readPyrra),
   openslo: readOpenSlo,
   gate: unread('gate'),

@@ -42,12 +42,12 @@ export function either<A extends TSchema, B extends TSchema>(kind: 'object' | 'a
   return Type.Unsafe<Static<A> | Static<B>>({ if: { type: kind }, then: compound, else: simple });
 }
 
-/** Text by text: labels. */
-export function textMap() {
+/** Text by text: labels; the options are those of the values. */
+export function textMap(options: object = {}) {
   return Type.Unsafe<Record<string, string>>({
     type: 'object',
     propertyNames: { type: 'string', form: 'labelName' },
-    additionalProperties: { type: 'string' },
+    additionalProperties: { type: 'string', ...options },
   });
 }
 

@@ -41,6 +41,80 @@ const PYRRA = {
     alerting: { disabled: false, burnrates: true, severities: { fastBurn: 'page' } },
   },
 };
+const SLOTH = {
+  version: 'prometheus/v1',
+  service: 'api',
+  labels: { a: 'b' },
+  slo_plugins: { chain: [] },
+  slos: [
+    {
+      name: 'aa',
+      objective: 99,
+      sli: { events: { error_query: 'sum(rate(x[{{.window}}]))', total_query: 'sum(rate(y[{{.window}}]))' } },
+      alerting: {
+        name: 'A',
+        labels: { a: 'b' },
+        page_alert: { disable: true },
+        ticket_alert: { annotations: { a: 'b' } },
+      },
+    },
+    {
+      name: 'bb',
+      objective: 99,
+      labels: { a: 'b' },
+      plugins: {},
+      sli: { raw: { error_ratio_query: 'sum(rate(x[{{.window}}])) / sum(rate(y[{{.window}}]))' } },
+      alerting: { page_alert: { disable: true }, ticket_alert: { disable: true } },
+    },
+  ],
+};
+const TIER = { errorBudgetPercent: 2, shortWindow: '5m', longWindow: '1h' };
+const ALERT_WINDOWS = {
+  apiVersion: 'sloth.slok.dev/v1',
+  kind: 'AlertWindows',
+  spec: { sloPeriod: '30d', page: { quick: TIER, slow: TIER }, ticket: { quick: TIER, slow: TIER } },
+};
+const METRIC = { metricSource: { type: 'Prometheus', metricSourceRef: 'c', spec: { query: 'x' } } };
+const BURNS = { kind: 'burnrate', op: 'lt', threshold: 2, lookbackWindow: '1h' };
+const OPENSLO = {
+  apiVersion: 'openslo/v1',
+  kind: 'SLO',
+  metadata: { name: 'a', labels: { a: ['b'] } },
+  spec: {
+    service: 'd',
+    indicator: { spec: { ratioMetric: { counter: false, good: METRIC, total: METRIC } } },
+    timeWindow: [{ duration: '1M', calendar: { startTime: '2026-01-01 00:00:00', timeZone: 'UTC' } }],
+    budgetingMethod: 'Timeslices',
+    objectives: [{ op: 'lt', target: 0.9, timeSliceTarget: 0.9, timeSliceWindow: '1m' }],
+    alertPolicies: [{ spec: { conditions: [{ spec: { severity: 'page', condition: BURNS } }] } }],
+  },
+};
+const OPENSLO_THRESHOLD = [
+  {
+    apiVersion: 'openslo/v1',
+    kind: 'SLO',
+    metadata: { name: 'a' },
+    spec: {
+      service: 'd',
+      indicatorRef: 'c',
+      budgetingMethod: 'Occurrences',
+      objectives: [{ op: 'lt', value: 1, targetPercent: 90 }],
+      alertPolicies: [{ alertPolicyRef: 'e' }],
+    },
+  },
+  { apiVersion: 'openslo/v1', kind: 'SLI', metadata: { name: 'c' }, spec: { thresholdMetric: METRIC } },
+];
+const QUERY = { source: 'sloth', queryType: 'promql', query: 'sum(rate(x[{{.window}}]))' };
+const OPENSLO_ALPHA = {
+  apiVersion: 'openslo/v1alpha',
+  kind: 'SLO',
+  metadata: { name: 'a' },
+  spec: {
+    service: 'b',
+    timeWindows: [{ count: 28, unit: 'Day', isRolling: true }],
+    objectives: [{ target: 0.9, ratioMetrics: { good: QUERY, total: QUERY } }],
+  },
+};
 const SERVER = {
   listen: ':1',
   slos: ['a'],
@@ -87,7 +161,17 @@ function* spoiled(value: unknown): Generator<unknown> {
 
 test('no junk in any place makes a reader throw, and every problem of it has a place', () => {
   let count = 0;
-  for (const good of [NATIVE, SERVICES, PYRRA, SERVER]) {
+  for (const good of [
+    NATIVE,
+    SERVICES,
+    SLOTH,
+    ALERT_WINDOWS,
+    PYRRA,
+    OPENSLO,
+    OPENSLO_THRESHOLD,
+    OPENSLO_ALPHA,
+    SERVER,
+  ]) {
     for (const value of spoiled(good)) {
       const text = JSON.stringify(value as Json, null, 1);
       const lines = text.split('\n').length;

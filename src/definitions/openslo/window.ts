@@ -22,8 +22,9 @@ export function readTimeWindow(spec: Part<Spec<'SLO'>>): SloWindow | null {
     return DEFAULTS.window;
   }
   const [window] = windows.items();
-  if (window === undefined || window.at('isRolling')?.sound() === false) return null;
-  return window.value.isRolling ? readRolling(window) : readCalendar(window);
+  const isRolling = window?.at('isRolling') ?? null;
+  if (window === undefined || isRolling?.sound() === false) return null;
+  return isRolling?.value ? readRolling(window) : readCalendar(window);
 }
 
 function readRolling(window: Part<TimeWindow>): SloWindow | null {
