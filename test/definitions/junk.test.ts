@@ -177,7 +177,7 @@ test('no junk in any place makes a reader throw, and every problem of it has a p
       const lines = text.split('\n').length;
       const { problems } = readDefinitions([{ file: 'a', text }]);
       for (const { line, column } of problems) expect(line >= 1 && line <= lines && column >= 1, text).toBe(true);
-      readConfig({ file: 'a', text }, {}, {});
+      if (good === SERVER) readConfig({ file: 'a', text }, {}, {});
       count++;
     }
   }
