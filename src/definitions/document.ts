@@ -83,10 +83,11 @@ export class DefinitionDocument {
     this.#base = base;
   }
 
-  /** A list of objects is as many documents. */
+  /** A list of objects, which say themselves of what version they are, is as many documents. */
   items(): DefinitionDocument[] {
     const items = this.root.kind === 'sequence' ? this.root.items : [];
-    if (items.length === 0 || items.some(({ kind }) => kind !== 'mapping')) return [this];
+    const areObjects = items.every((item) => item.kind === 'mapping' && item.entries.has('apiVersion'));
+    if (items.length === 0 || !areObjects) return [this];
     return items.map((item, i) => new DefinitionDocument(this.#source, item, this.#problems, [i]));
   }
 

@@ -102,11 +102,11 @@ test('an SLO that is there twice is refused at its second definition', () => {
   ]);
 });
 
-test('a list is as many documents as it has items', () => {
+test('a list of objects is as many documents', () => {
   const item = SLO('api', 'x').replaceAll('\n', '\n  ');
-  expect(problemsOf(`- ${item}\n- ${item}\n- services: {api: {slo_success_rate: 99}}\n`)).toEqual([
+  expect(problemsOf(`- ${item}\n- ${item}\n- {apiVersion: slipstream/v1, service: web, slos: []}\n`)).toEqual([
     '11:7: [1].slos[0]: the SLO api/x is already defined in a.yaml:4',
-    "15:38: [2].services.api.slo_success_rate: must be a percentage such as 99.9%, got '99'",
+    '15:51: [2].slos: must not be empty',
   ]);
 });
 
