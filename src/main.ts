@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { CHECK_FORMATS, type CheckOptions, checkCommand } from './cli/check.ts';
+import { CONVERT_TARGETS, type ConvertOptions, convertCommand } from './cli/convert/command.ts';
 import { type DemoFlags, demoCommand } from './cli/demo.ts';
 import { GATE_FORMATS, type GateOptions, gateCommand, ON_NO_DATA, ON_UNAVAILABLE } from './cli/gate.ts';
 import { EXIT, type Io } from './cli/io.ts';
@@ -111,6 +112,16 @@ function commandLine(exit: (code: number) => void): Command {
     .addOption(slothPeriodOption())
     .action((paths: string[], { format, slothPeriod }: Pick<CheckOptions, 'format'> & SlothPeriod) =>
       exit(checkCommand(paths, { format, slothPeriodMs: slothPeriod }, io)),
+    );
+
+  program
+    .command('convert')
+    .description('print definition files of any format in the native one, or as Prometheus rules')
+    .argument('<path...>', 'files, folders or globs')
+    .addOption(new Option('--to <format>', 'what to print').choices(CONVERT_TARGETS).default('slipstream'))
+    .addOption(slothPeriodOption())
+    .action((paths: string[], { to, slothPeriod }: Pick<ConvertOptions, 'to'> & SlothPeriod) =>
+      exit(convertCommand(paths, { to, version, slothPeriodMs: slothPeriod }, io)),
     );
 
   program

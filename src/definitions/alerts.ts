@@ -9,22 +9,28 @@ import {
   type PolicyName,
   policyAlerts,
 } from '../engine/windows.ts';
-import { either, mapping, oneOf, text } from './schema.ts';
+import { either, mapping, oneOf, text, textMap } from './schema.ts';
 
 /** `alerts` of a native SLO: a policy by its name, or a list of its own. */
 
+export const SEVERITIES = ['page', 'ticket', 'critical', 'warning'] as const;
+
 const AlertSchema = mapping({
   name: Type.Optional(text('id')),
-  severity: oneOf('page', 'ticket', 'critical', 'warning'),
+  severity: oneOf(...SEVERITIES),
   factor: Type.Number({ exclusiveMinimum: 0, range: 'above 0' }),
   long: text('alertWindow'),
   short: text('alertWindow'),
   for: Type.Optional(text('delay')),
 });
 
+const texts = Type.Optional(mapping({ labels: Type.Optional(textMap()), annotations: Type.Optional(textMap()) }));
+
 export const AlertsSchema = mapping({
   policy: Type.Optional(either('array', Type.Array(AlertSchema), oneOf(...POLICY_NAMES))),
   minBadEvents: Type.Optional(Type.Number({ minimum: 0, range: 'at least 0' })),
+  alertname: Type.Optional(Type.String({ minLength: 1, range: 'some text' })),
+  bySeverity: Type.Optional(mapping({ page: texts, ticket: texts, critical: texts, warning: texts })),
 });
 
 export type AlertDefinition = Type.Static<typeof AlertSchema>;
@@ -36,8 +42,25 @@ export interface CustomAlert extends Omit<AlertDefinition, 'severity'> {
   readonly severity: string;
 }
 
+export function defaultAlertName(severity: string, long: string): string {
+  return `${severity}-${long}`;
+}
+
 export function alertName({ name, severity, long }: Pick<CustomAlert, 'name' | 'severity' | 'long'>): string {
-  return name ?? `${severity}-${long}`;
+  return name ?? defaultAlertName(severity, long);
+}
+
+/** What notifications shall say, as the keys beside the policy have it. */
+export function notificationTexts({
+  alertname,
+  bySeverity,
+}: Type.Static<typeof AlertsSchema>): Pick<AlertPolicy, 'notifications'> {
+  if (alertname === undefined && bySeverity === undefined) return {};
+  const texts = Object.entries(bySeverity ?? {}).map(([severity, { labels = {}, annotations = {} }]) => [
+    severity,
+    { labels, annotations },
+  ]);
+  return { notifications: { alertname: alertname ?? null, bySeverity: Object.fromEntries(texts) } };
 }
 
 export function namedPolicy(name: PolicyName, window: SloWindow, minBadEvents = 0): AlertPolicy {

@@ -117,9 +117,9 @@ export interface AlertPolicy {
   readonly budgetExhausted: boolean;
   /** With fewer bad events than this in the long window no burn-rate alert fires. */
   readonly minBadEvents: number;
-  /** `alertname` stands in for the names of the alerts. */
+  /** `alertname`, when there is one, stands in for the names of the alerts. */
   readonly notifications?: {
-    readonly alertname: string;
+    readonly alertname: string | null;
     readonly bySeverity: Readonly<Record<string, NotificationTexts>>;
   };
 }

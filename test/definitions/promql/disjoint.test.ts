@@ -3,7 +3,6 @@ import { expect, test } from 'vitest';
 import { areDisjoint } from '../../../src/definitions/promql/disjoint.ts';
 import { isFault, readSelector } from '../../../src/definitions/selector.ts';
 import type { Selector } from '../../../src/engine/slo.ts';
-import '../../support/seed.ts';
 
 function selector(text: string): Selector {
   const read = readSelector(text);
