@@ -47,7 +47,7 @@ const PyrraSchema = foreign({
         disabled: flag,
         burnrates: flag,
         absent: flag,
-        name: words,
+        name: Type.Optional(text('id')),
         absentName: words,
         severities: Type.Optional(
           foreign({
@@ -70,6 +70,7 @@ type Pyrra = Static<typeof PyrraSchema>;
 type Metadata = Pyrra['metadata'];
 type Spec = Pyrra['spec'];
 type Indicator = Spec['indicator'];
+type Texts = Readonly<Record<string, string>>;
 
 const PREFIX = 'pyrra.dev/';
 
@@ -83,7 +84,8 @@ export function readPyrra(document: DefinitionDocument): Found[] {
   const target = readTarget(spec);
   const window = readWindow(spec);
   const sli = readIndicator(spec);
-  const alerts = window && readAlerts(spec, window, target);
+  const annotations = unprefixed(metadata.get('annotations') ?? {});
+  const alerts = window && readAlerts(spec, window, target, annotations);
   if (!pyrra.sound() || !labels || !service || !target || !window || !sli || !alerts) return [];
   const { name } = metadata.value;
   const slo = {
@@ -94,7 +96,7 @@ export function readPyrra(document: DefinitionDocument): Found[] {
     origin: 'pyrra' as const,
     description: spec.value.description ?? DEFAULTS.description,
     owner: ownerOf(labels),
-    runbook: runbookOf(unprefixed(metadata.value.annotations)),
+    runbook: runbookOf(annotations),
     labels,
     objective: percentToRatio(target),
     errorBudget: restOfPercent(target),
@@ -107,12 +109,12 @@ export function readPyrra(document: DefinitionDocument): Found[] {
 }
 
 /** What Pyrra makes of `pyrra.dev/team: edge`: the label `team`. The other labels are Kubernetes's. */
-function unprefixed(texts: Readonly<Record<string, string>> = {}): Record<string, string> {
+function unprefixed(texts: Texts): Texts {
   const own = Object.entries(texts).filter(([key]) => key.startsWith(PREFIX));
   return Object.fromEntries(own.map(([key, text]) => [key.slice(PREFIX.length), text]));
 }
 
-function readLabels(metadata: Part<Metadata>): Record<string, string> | null {
+function readLabels(metadata: Part<Metadata>): Texts | null {
   const labels = unprefixed(metadata.get('labels') ?? {});
   const wrong = Object.keys(labels).filter((name) => FORMS.labelName(name) !== null);
   for (const name of wrong) {
@@ -184,16 +186,25 @@ const TIERS = {
   'long-term-burn': 'longTermBurn',
 } as const;
 
-function readAlerts(spec: Part<Spec>, window: SloWindow, target: number | null): AlertPolicy | null {
-  const { disabled = false, burnrates = true, severities } = spec.get('alerting') ?? {};
+/** What Pyrra calls its alerts, all of them. */
+const ALERT_NAME = 'ErrorBudgetBurn';
+
+function readAlerts(spec: Part<Spec>, window: SloWindow, target: number | null, annotations: Texts): AlertPolicy {
+  const { disabled = false, burnrates = true, name = ALERT_NAME, severities } = spec.get('alerting') ?? {};
   if (disabled || !burnrates) return namedPolicy('none', window);
   const policy = namedPolicy('pyrra', window);
   const impossible = target === null ? null : impossibleAlerts(policy, restOfPercent(target));
   if (impossible !== null) spec.at('target')!.warning(impossible);
-  if (severities === undefined) return policy;
   const burnRateAlerts = policy.burnRateAlerts.map((alert) => {
     const tier = TIERS[alert.name as keyof typeof TIERS];
-    return { ...alert, severity: severities[tier] ?? alert.severity };
+    return { ...alert, severity: severities?.[tier] ?? alert.severity };
   });
-  return { ...policy, name: 'custom', burnRateAlerts };
+  const annotated = Object.keys(annotations).length === 0 ? [] : burnRateAlerts;
+  const texts = annotated.map(({ severity }) => [severity, { labels: {}, annotations }]);
+  return {
+    ...policy,
+    name: severities === undefined ? policy.name : 'custom',
+    burnRateAlerts,
+    notifications: { alertname: name, bySeverity: Object.fromEntries(texts) },
+  };
 }

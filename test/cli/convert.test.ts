@@ -55,7 +55,7 @@ function understood(file: string): object[] {
 }
 
 test('a file of any format becomes a native one of the same meaning', () => {
-  for (const name of ['api.yaml', 'services.yml', 'kinds.yaml', 'sloth.yml']) {
+  for (const name of ['api.yaml', 'services.yml', 'kinds.yaml', 'sloth.yml', 'pyrra.yaml', 'openslo.yaml']) {
     const { code, out, err } = convert([fixture(name)]);
     expect([code, err.replaceAll(/.*: warning: .*\n/g, '')], name).toEqual([0, '']);
     const native = written(name, out);

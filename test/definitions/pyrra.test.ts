@@ -133,6 +133,8 @@ test('a boolean gauge is a probe, and the labels of its grouping have a budget e
   expect(slo.groupBy).toEqual(['instance', 'zone']);
 });
 
+const RUNBOOK = { labels: {}, annotations: { runbook: 'https://runbooks.example/checkout' } };
+
 test('severities are those of the file, and alerting can be off', () => {
   const alerts = (alerting: string): Slo['alerts'] =>
     withPart('  indicator:', `  alerting: ${alerting}\n  indicator:`).alerts;
@@ -143,8 +145,18 @@ test('severities are those of the file, and alerting can be off', () => {
     ['slow-burn', 'warning', 2],
     ['long-term-burn', 'info', 1],
   ]);
-  expect(own).toMatchObject({ name: 'custom', budgetExhausted: true });
-  expect(alerts('{}').name).toBe('pyrra');
+  expect(own).toMatchObject({
+    name: 'custom',
+    budgetExhausted: true,
+    notifications: {
+      alertname: 'Burns',
+      bySeverity: Object.fromEntries(['page', 'critical', 'warning', 'info'].map((severity) => [severity, RUNBOOK])),
+    },
+  });
+  expect(alerts('{}')).toMatchObject({
+    name: 'pyrra',
+    notifications: { alertname: 'ErrorBudgetBurn', bySeverity: { critical: RUNBOOK, warning: RUNBOOK } },
+  });
   for (const off of ['{disabled: true}', '{burnrates: false}']) {
     expect(alerts(off)).toMatchObject({ name: 'none', burnRateAlerts: [], budgetExhausted: false });
   }

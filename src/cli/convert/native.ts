@@ -91,7 +91,7 @@ function alerts(slo: Slo): { alerts?: Fields } {
     ...(minBadEvents !== 0 && { minBadEvents }),
     ...(notifications && {
       ...(notifications.alertname !== null && { alertname: notifications.alertname }),
-      bySeverity: textsBySeverity(notifications.bySeverity),
+      ...(!isEmpty(notifications.bySeverity) && { bySeverity: textsBySeverity(notifications.bySeverity) }),
     }),
   };
   return Object.keys(fields).length === 0 ? {} : { alerts: fields };
