@@ -11,7 +11,7 @@ import { readDefinitions } from '../../src/definitions/load.ts';
 import { DAY_MS } from '../../src/engine/duration.ts';
 import { slosOf } from '../definitions/reading.ts';
 
-const FIXTURES = path.resolve(import.meta.dirname, '../fixtures/definitions');
+const FIXTURES = path.resolve(import.meta.dirname, '../fixtures');
 const scratch = mkdtempSync(path.join(tmpdir(), 'slipstream-convert-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
@@ -55,17 +55,24 @@ function understood(file: string): object[] {
 }
 
 test('a file of any format becomes a native one of the same meaning', () => {
-  for (const name of ['api.yaml', 'services.yml', 'kinds.yaml', 'sloth.yml', 'pyrra.yaml', 'openslo.yaml']) {
+  for (const name of [
+    'definitions/api.yaml',
+    'definitions/services.yml',
+    'convert/kinds.yaml',
+    'convert/sloth.yml',
+    'convert/pyrra.yaml',
+    'convert/openslo.yaml',
+  ]) {
     const { code, out, err } = convert([fixture(name)]);
     expect([code, err.replaceAll(/.*: warning: .*\n/g, '')], name).toEqual([0, '']);
-    const native = written(name, out);
+    const native = written(path.basename(name), out);
     expect(understood(native), name).toEqual(understood(fixture(name)));
     expect(convert([native]).out, name).toBe(out);
   }
 });
 
 test('a native file says what is shared once and leaves out what goes without saying', () => {
-  expect(convert([fixture('sloth.yml')]).out).toBe(`apiVersion: slipstream/v1
+  expect(convert([fixture('convert/sloth.yml')]).out).toBe(`apiVersion: slipstream/v1
 service: shop
 owner: edge
 slos:
@@ -118,7 +125,7 @@ slos:
 });
 
 test('what notifications shall say comes with them', () => {
-  const [slo] = readDefinitions([{ file: 'a', text: convert([fixture('sloth.yml')]).out }]).slos;
+  const [slo] = readDefinitions([{ file: 'a', text: convert([fixture('convert/sloth.yml')]).out }]).slos;
   expect(slo!.alerts.notifications).toEqual({
     alertname: 'OrdersFail',
     bySeverity: {
@@ -174,12 +181,12 @@ slos:
 });
 
 test('files that are wrong are not converted', () => {
-  expect(convert([fixture('broken.yaml')])).toMatchObject({
+  expect(convert([fixture('definitions/broken.yaml')])).toMatchObject({
     code: 1,
     out: '',
     err: expect.stringContaining('must be between 0 and 100'),
   });
-  expect(convert([fixture('nothing.yaml')])).toMatchObject({
+  expect(convert([fixture('definitions/nothing.yaml')])).toMatchObject({
     code: 2,
     out: '',
     err: expect.stringContaining('no such file'),
@@ -365,7 +372,7 @@ test('alerts are named, labelled and annotated as notifications are', () => {
 });
 
 test('alerts of one imported name are one rule, as in Sloth', () => {
-  const { groups } = parse(convert([fixture('sloth.yml')], { to: 'prometheus-rules' }).out);
+  const { groups } = parse(convert([fixture('convert/sloth.yml')], { to: 'prometheus-rules' }).out);
   const named = groups.find(({ name }: { name: string }) => name === 'sloth-slo-alerts-shop-orders').rules as Rule[];
   expect(named.map(({ alert }) => alert)).toEqual(['OrdersFail', 'error-budget-exhausted']);
   expect(named[0]!.expr.match(/ratio_rate\w+|or$|[\d.]+ \*/gm)).toEqual([

@@ -75,7 +75,7 @@ test('a ratio is bad events of all events, over the window and with the windows 
 
 test('the service is the label of that name, else the namespace, else the name', () => {
   const f = (metadata: string, id: string): void =>
-    expect(slosOf(GOOD.replace(/metadata:[^]*spec:/, `metadata: ${metadata}\nspec:`))[0]!.id).toBe(id);
+    expect(slosOf(GOOD.replace(/metadata:[\s\S]*spec:/, `metadata: ${metadata}\nspec:`))[0]!.id).toBe(id);
   f('{name: a, namespace: b, labels: {pyrra.dev/service: c, service: d}}', 'c/a');
   f('{name: a, namespace: b, labels: {service: d}}', 'b/a');
   f('{name: a, namespace: }', 'a/a');

@@ -8,7 +8,7 @@ import { temporaryFolder, testWith } from './processes.ts';
 
 /** Rules that `convert --to prometheus-rules` writes, in the hands of promtool. */
 
-const FIXTURES = path.resolve(import.meta.dirname, '../fixtures/definitions');
+const FIXTURES = path.resolve(import.meta.dirname, '../fixtures');
 
 function rules(files: readonly string[]): string {
   let out = '';
@@ -22,7 +22,14 @@ testWith(
   'promtool accepts the rules of every kind of SLI',
   async () => {
     const file = path.join(temporaryFolder(), 'rules.yaml');
-    writeFileSync(file, rules(['kinds.yaml', 'services.yml', 'sloth.yml'].map((name) => path.join(FIXTURES, name))));
+    writeFileSync(
+      file,
+      rules(
+        ['convert/kinds.yaml', 'definitions/services.yml', 'convert/sloth.yml'].map((name) =>
+          path.join(FIXTURES, name),
+        ),
+      ),
+    );
     expect(execFileSync('promtool', ['check', 'rules', file], { encoding: 'utf8' })).toMatch(
       /SUCCESS: \d+ rules found/,
     );
@@ -134,3 +141,65 @@ const ALERTS: Readonly<Record<string, readonly string[]>> = {
   'no-errors': [],
   few: ['error-budget-exhausted'],
 };
+
+/** Error ratios as people write them. */
+const QUERIES = [
+  'sum(rate(r{c=~"5.."}[{{.window}}])) / sum(rate(r[{{.window}}]))',
+  '1 - sum(rate(r{c!~"5.."}[{{.window}}])) / (sum(rate(r[{{.window}}])) > 0)',
+  '(sum(rate(r[{{.window}}])) - sum(rate(r{c="200"}[{{.window}}]))) / sum(rate(r[{{.window}}]))',
+  '(sum(increase(r{c="500"}[{{.window}}])) + sum(increase(r{c=~"4.."}[{{.window}}]))) / sum(increase(r[{{.window}}]))',
+  '(sum(rate(r{c="nothing"}[{{.window}}])) or vector(0)) / sum(rate(r[{{.window}}]))',
+  '1 - ((sum(rate(r{c="200"}[{{.window}}])) / (sum(rate(r[{{.window}}])) > 0)) OR on() vector(1))',
+  '3 * sum(rate(r{c="404"}[{{.window}}])) / (sum(rate(r[{{.window}}])) * 6 / 2)',
+  '-(sum(rate(r{c="200"}[{{.window}}])) / sum(rate(r[{{.window}}])) - 1)',
+  'sum(rate(r{c="500"}[{{.window}}])) / sum(rate(r[{{.window}}])) + sum(rate(r{c="404"}[{{.window}}])) / sum(rate(r[{{.window}}]))',
+  'sum(rate(r{c="500"}[{{.window}}])) / (sum(rate(r{c="200"}[{{.window}}])) + sum(rate(r{c="500"}[{{.window}}])))',
+  '1 - sum(rate(answer_seconds_bucket{le="0.5"}[{{.window}}])) / sum(rate(answer_seconds_count[{{.window}}]))',
+  '1 - sum(sum_over_time(up_share[{{.window}}])) / sum(count_over_time(up_share[{{.window}}]))',
+  'sum by (z) (rate(r{c="500"}[{{.window}}])) / on (z) sum by (z) (sum by (z, c) (rate(r[{{.window}}])))',
+];
+
+const QUERIED = {
+  'r{c="200",z="a"}': '0+70x60',
+  'r{c="404",z="a"}': '0+20x60',
+  'r{c="500",z="a"}': '0+10x60',
+  'r{c="200",z="b"}': '0+13x60',
+  'r{c="500",z="b"}': '0+5x60',
+  'answer_seconds_bucket{le="0.5"}': '0+40x60',
+  answer_seconds_count: '0+100x60',
+  up_share: '0.3x60',
+};
+
+testWith(
+  'promtool',
+  'the SLI that a query is read into says the same as the query',
+  async () => {
+    const folder = temporaryFolder();
+    const slos = QUERIES.map((query, i) => ({
+      name: `q${i}`,
+      objective: 99,
+      sli: { raw: { error_ratio_query: query } },
+      alerting: { name: 'A' },
+    }));
+    const definitions = path.join(folder, 'sloth.json');
+    writeFileSync(definitions, JSON.stringify({ version: 'prometheus/v1', service: 'shop', slos }));
+    writeFileSync(path.join(folder, 'rules.yaml'), rules([definitions]));
+    const promql_expr_test = QUERIES.map((query, i) => {
+      const asked = query.replaceAll('{{.window}}', '30m');
+      const by = asked.startsWith('sum by') ? 'on (z)' : 'on ()';
+      return {
+        expr: `abs((${asked}) - ${by} slo:sli_error:ratio_rate30m{sloth_slo="q${i}"}) < bool 1e-12`,
+        eval_time: '1h',
+        exp_samples: by === 'on ()' ? ONE : ['{z="a"}', '{z="b"}'].map((labels) => ({ labels, value: 1 })),
+      };
+    });
+    const input_series = Object.entries(QUERIED).map(([series, values]) => ({ series, values }));
+    const tests = [{ interval: '1m', input_series, promql_expr_test }];
+    const file = path.join(folder, 'test.yaml');
+    writeFileSync(file, stringify({ rule_files: ['rules.yaml'], evaluation_interval: '10m', tests }));
+    expect(execFileSync('promtool', ['test', 'rules', file], { encoding: 'utf8' })).toContain('SUCCESS');
+  },
+  60_000,
+);
+
+const ONE = [{ labels: '{}', value: 1 }];

@@ -29,7 +29,10 @@ export function readOpenSlo(documents: readonly DefinitionDocument[]): Found[] {
 
 function readObject(document: DefinitionDocument, catalogue: Catalogue, slos: Part<OpenSloObject<'SLO'>>[]): void {
   const kind = KINDS.find((known) => known === textAt(document, 'kind'));
-  if (kind === undefined) return refuseKind(document);
+  if (kind === undefined) {
+    refuseKind(document);
+    return;
+  }
   const checked = checkDocument(OBJECTS[kind], document);
   if (kind === 'SLO') slos.push(Part.whole(checked as Checked<OpenSloObject<'SLO'>>));
   else catalogue.add(kind, Part.whole(checked as Checked<OpenSloObject<Kind>>));

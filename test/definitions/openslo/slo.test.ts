@@ -52,7 +52,7 @@ function withPart(from: string, to: string): readonly Slo[] {
 }
 
 function withObjectives(method: string, objectives: string): readonly Slo[] {
-  return slosOf(GOOD.replace('Occurrences', method).replace(/objectives:[^]*/, `objectives: ${objectives}\n`));
+  return slosOf(GOOD.replace('Occurrences', method).replace(/objectives:[\s\S]*/, `objectives: ${objectives}\n`));
 }
 
 test('an SLO with everything in place is one of the native kind', () => {
@@ -118,7 +118,7 @@ test('budgeting methods are those of the native format', () => {
 test('what a budgeting method needs is asked for', () => {
   const f = (method: string, objective: string, ...problems: string[]): void =>
     refuses(
-      / {2}budgetingMethod:[^]*/.exec(GOOD)![0],
+      / {2}budgetingMethod:[\s\S]*/.exec(GOOD)![0],
       `  budgetingMethod: ${method}\n  objectives:\n    - ${objective}\n`,
       ...problems,
     );
@@ -252,7 +252,7 @@ test('labels, owner and runbook come from the service where the SLO has none', (
     runbook: 'https://runbooks.example/orders',
     labels: { owner: 'platform', tier: 'gold', team: 'checkout', region: 'eu,us' },
   });
-  const bare = GOOD.replace(/ {2}labels:[^]*runbooks.example\/orders\n/, '');
+  const bare = GOOD.replace(/ {2}labels:[\s\S]*runbooks.example\/orders\n/, '');
   expect(f(bare)).toMatchObject({ owner: 'platform', runbook: 'https://r' });
 });
 
