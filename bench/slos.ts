@@ -20,6 +20,7 @@ function availability(service: string, window: string): Slo {
     id: `${service}/availability`,
     service,
     name: 'availability',
+    origin: 'slipstream',
     description: '',
     owner: '',
     runbook: '',

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { CHECK_FORMATS, type CheckOptions, checkCommand } from './cli/check.ts';
+import { CONVERT_TARGETS, type ConvertOptions, convertCommand } from './cli/convert/command.ts';
 import { type DemoFlags, demoCommand } from './cli/demo.ts';
 import { GATE_FORMATS, type GateOptions, gateCommand, ON_NO_DATA, ON_UNAVAILABLE } from './cli/gate.ts';
 import { EXIT, type Io } from './cli/io.ts';
@@ -10,6 +11,7 @@ import { type Running, serveCommand } from './cli/serve.ts';
 import { readSlos } from './cli/slos.ts';
 import { testCommand } from './cli/test/command.ts';
 import { SERVE_FLAGS, type ServeFlags } from './config.ts';
+import { FORMS } from './definitions/forms.ts';
 import { DAY_MS, HOUR_MS, parseDuration } from './engine/duration.ts';
 
 /** The process: command line, signals and the clock. What a command does is in cli/, one file each. */
@@ -107,7 +109,20 @@ function commandLine(exit: (code: number) => void): Command {
     .description('validate definition files; every problem on its own line, then what was understood')
     .argument('<path...>', 'files, folders or globs')
     .addOption(new Option('--format <format>', 'how to print').choices(CHECK_FORMATS).default('text'))
-    .action((paths: string[], options: CheckOptions) => exit(checkCommand(paths, options, io)));
+    .addOption(slothPeriodOption())
+    .action((paths: string[], { format, slothPeriod }: Pick<CheckOptions, 'format'> & SlothPeriod) =>
+      exit(checkCommand(paths, { format, slothPeriodMs: slothPeriod }, io)),
+    );
+
+  program
+    .command('convert')
+    .description('print definition files of any format in the native one, or as Prometheus rules')
+    .argument('<path...>', 'files, folders or globs')
+    .addOption(new Option('--to <format>', 'what to print').choices(CONVERT_TARGETS).default('slipstream'))
+    .addOption(slothPeriodOption())
+    .action((paths: string[], { to, slothPeriod }: Pick<ConvertOptions, 'to'> & SlothPeriod) =>
+      exit(convertCommand(paths, { to, version, slothPeriodMs: slothPeriod }, io)),
+    );
 
   program
     .command('test')
@@ -150,6 +165,23 @@ function commandLine(exit: (code: number) => void): Command {
     });
 
   return program;
+}
+
+interface SlothPeriod {
+  readonly slothPeriod: number;
+}
+
+function slothPeriodOption(): Option {
+  const { flag, description, default: otherwise } = SERVE_FLAGS.slothPeriod;
+  return new Option(`${flag} <duration>`, description)
+    .argParser(rollingWindowMs)
+    .default(rollingWindowMs(otherwise), otherwise);
+}
+
+function rollingWindowMs(text: string): number {
+  const wrong = FORMS.rollingWindow(text);
+  if (wrong !== null) throw new InvalidArgumentError(`It ${wrong.message}.`);
+  return parseDuration(text)!.ms;
 }
 
 function durationOption(flags: string, description: string, defaultMs: number, defaultText: string): Option {

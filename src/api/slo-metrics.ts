@@ -28,7 +28,8 @@ export interface SloSeriesSource {
 }
 
 export function addSloSeries(out: Exposition, { slos, states, recentEvents, version }: SloSeriesSource): void {
-  for (const slo of slos) addDefinition(out, slo, version);
+  const pyrraNames = namesOnPyrra(slos);
+  for (const slo of slos) addDefinition(out, slo, pyrraNames.get(slo.id)!, version);
   const byId = new Map<string, SloState[]>();
   for (const state of states) {
     const groups = byId.get(state.id);
@@ -38,7 +39,7 @@ export function addSloSeries(out: Exposition, { slos, states, recentEvents, vers
   for (const slo of slos) {
     const recent = recentEvents(slo.id);
     (byId.get(slo.id) ?? []).forEach((state, i) => {
-      addState(out, slo, state, recent[i] ?? null);
+      addState(out, slo, pyrraNames.get(slo.id)!, state, recent[i] ?? null);
     });
   }
 }
@@ -47,12 +48,22 @@ function slothLabels(slo: Slo): Record<string, string> {
   return { sloth_id: `${slo.service}-${slo.name}`, sloth_service: slo.service, sloth_slo: slo.name };
 }
 
-/** Pyrra's dashboards know an SLO by its label `slo` alone. */
-function pyrraLabels(slo: Slo): Record<string, string> {
-  return { slo: `${slo.service}-${slo.name}` };
+/**
+ * Pyrra's dashboards know an SLO by its label `slo` alone: its name in Pyrra, as long as no SLO before it, such as that of another
+ * namespace, has the same.
+ */
+function namesOnPyrra(slos: readonly Slo[]): Map<string, string> {
+  const taken = new Set<string>();
+  return new Map(
+    slos.map(({ id, service, name, origin }) => {
+      const shown = origin === 'pyrra' && !taken.has(name) ? name : `${service}-${name}`;
+      taken.add(shown);
+      return [id, shown];
+    }),
+  );
 }
 
-function addDefinition(out: Exposition, slo: Slo, version: string): void {
+function addDefinition(out: Exposition, slo: Slo, pyrraName: string, version: string): void {
   const periodMs = nominalPeriodMs(slo.window);
   const sloth = labelText(slothLabels(slo), slo.labels);
   out.gauge('slo:objective:ratio', 'Objective of the SLO, 0 to 1.').add(slo.objective, sloth);
@@ -69,12 +80,12 @@ function addDefinition(out: Exposition, slo: Slo, version: string): void {
   };
   out.gauge('sloth_slo_info', 'The SLO and its objective in percent; always 1.').add(1, labelText(info, slo.labels));
 
-  const pyrra = labelText(pyrraLabels(slo), slo.labels);
+  const pyrra = labelText({ slo: pyrraName }, slo.labels);
   out.gauge('pyrra_objective', 'Objective of the SLO, 0 to 1.').add(slo.objective, pyrra);
   out.gauge('pyrra_window', 'Length of the SLO window in seconds.').add(periodMs / 1000, pyrra);
 }
 
-function addState(out: Exposition, slo: Slo, state: SloState, recent: Events | null): void {
+function addState(out: Exposition, slo: Slo, pyrraName: string, state: SloState, recent: Events | null): void {
   const labelled = (fixed: Record<string, string>): string => groupedLabelText(fixed, state.group, slo.labels);
   for (const window of errorRatioWindows(slo, state)) {
     out
@@ -92,7 +103,7 @@ function addState(out: Exposition, slo: Slo, state: SloState, recent: Events | n
     .gauge('slo:period_error_budget_remaining:ratio', 'Share of the error budget that is left; below 0 when overspent.')
     .add(state.errorBudget.remaining, sloth);
 
-  const pyrra = labelled(pyrraLabels(slo));
+  const pyrra = labelled({ slo: pyrraName });
   out.gauge('pyrra_availability', 'Share of good events over the SLO window, 0 to 1.').add(state.sli, pyrra);
   out
     .gauge('pyrra_requests:rate5m', 'Events a second over the last five minutes.')

@@ -1,6 +1,7 @@
 import { ratioToPercent } from '../definitions/decimal.ts';
 import { formatProblem, type Problem } from '../definitions/document.ts';
 import { type LoadedDefinitions, loadDefinitions } from '../definitions/load.ts';
+import type { ReadOptions } from '../definitions/readers.ts';
 import { nativeSli } from '../definitions/sli.ts';
 import { formatDuration } from '../engine/duration.ts';
 import type { Slo, SloWindow } from '../engine/slo.ts';
@@ -10,16 +11,20 @@ import { EXIT, type Io } from './io.ts';
 
 export const CHECK_FORMATS = ['text', 'json'] as const;
 
-export interface CheckOptions {
+export interface CheckOptions extends Partial<ReadOptions> {
   readonly format: (typeof CHECK_FORMATS)[number];
 }
 
-export function checkCommand(paths: readonly string[], { format }: CheckOptions, io: Pick<Io, 'out'>): number {
+export function checkCommand(
+  paths: readonly string[],
+  { format, ...options }: CheckOptions,
+  io: Pick<Io, 'out'>,
+): number {
   if (paths.length === 0) {
     io.out('check needs a path: slipstream check [--format text|json] PATH...\n');
     return EXIT.usage;
   }
-  const definitions = loadDefinitions(paths);
+  const definitions = loadDefinitions(paths, options);
   const valid = definitions.problems.every(({ severity }) => severity !== 'error');
   io.out(format === 'json' ? asJson(definitions, valid) : asText(definitions));
   if (definitions.missing.length > 0) return EXIT.usage;

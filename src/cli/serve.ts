@@ -31,7 +31,7 @@ export async function serveCommand(flags: ServeFlags, context: ServerContext): P
     context.io.err('no definition files are named: use --slos GLOB, SLIPSTREAM_SLOS, or `slos:` in the server file\n');
     return EXIT.usage;
   }
-  const slos = readSlos(config.sloPaths, context.io);
+  const slos = readSlos(config.sloPaths, context.io, config);
   if (typeof slos === 'number') return slos;
   const running = await runServer(config, slos, context);
   const relabel = `slipstream relabel --url ${running.service.url} ${config.sloPaths.join(' ')}`;

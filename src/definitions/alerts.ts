@@ -9,30 +9,58 @@ import {
   type PolicyName,
   policyAlerts,
 } from '../engine/windows.ts';
-import { either, mapping, oneOf, text } from './schema.ts';
+import { either, mapping, oneOf, text, textMap } from './schema.ts';
 
 /** `alerts` of a native SLO: a policy by its name, or a list of its own. */
 
+export const SEVERITIES = ['page', 'ticket', 'critical', 'warning'] as const;
+
 const AlertSchema = mapping({
   name: Type.Optional(text('id')),
-  severity: oneOf('page', 'ticket', 'critical', 'warning'),
+  severity: oneOf(...SEVERITIES),
   factor: Type.Number({ exclusiveMinimum: 0, range: 'above 0' }),
   long: text('alertWindow'),
   short: text('alertWindow'),
   for: Type.Optional(text('delay')),
 });
 
+const texts = Type.Optional(mapping({ labels: Type.Optional(textMap()), annotations: Type.Optional(textMap()) }));
+
 export const AlertsSchema = mapping({
   policy: Type.Optional(either('array', Type.Array(AlertSchema), oneOf(...POLICY_NAMES))),
   minBadEvents: Type.Optional(Type.Number({ minimum: 0, range: 'at least 0' })),
+  alertname: Type.Optional(Type.String({ minLength: 1, range: 'some text' })),
+  bySeverity: Type.Optional(mapping({ page: texts, ticket: texts, critical: texts, warning: texts })),
 });
 
 export type AlertDefinition = Type.Static<typeof AlertSchema>;
 
 export const DEFAULT_POLICY: PolicyName = 'google-30d';
 
-export function alertName({ name, severity, long }: Pick<AlertDefinition, 'name' | 'severity' | 'long'>): string {
-  return name ?? `${severity}-${long}`;
+/** One of a file that is not native, whose severity may be any text. */
+export interface CustomAlert extends Omit<AlertDefinition, 'severity'> {
+  readonly severity: string;
+}
+
+export function defaultAlertName(severity: string, long: string): string {
+  return `${severity}-${long}`;
+}
+
+export function alertName({ name, severity, long }: Pick<CustomAlert, 'name' | 'severity' | 'long'>): string {
+  return name ?? defaultAlertName(severity, long);
+}
+
+/** What notifications shall say, as the keys beside the policy have it. */
+export function notificationTexts({
+  alertname,
+  bySeverity,
+}: Type.Static<typeof AlertsSchema>): Pick<AlertPolicy, 'notifications'> {
+  if (alertname === undefined && bySeverity === undefined) return {};
+  const texts = Object.entries(bySeverity ?? {}).map(([severity, { labels = {}, annotations = {} }]) => [
+    severity,
+    { labels, annotations },
+  ]);
+  return { notifications: { alertname: alertname ?? null, bySeverity: Object.fromEntries(texts) } };
 }
 
 export function namedPolicy(name: PolicyName, window: SloWindow, minBadEvents = 0): AlertPolicy {
@@ -40,7 +68,7 @@ export function namedPolicy(name: PolicyName, window: SloWindow, minBadEvents = 
   return { name, burnRateAlerts, budgetExhausted: name !== 'none', minBadEvents };
 }
 
-export function customPolicy(alerts: readonly AlertDefinition[], minBadEvents = 0): AlertPolicy {
+export function customPolicy(alerts: readonly CustomAlert[], minBadEvents = 0): AlertPolicy {
   const burnRateAlerts = alerts.map((alert) => ({
     name: alertName(alert),
     severity: alert.severity,

@@ -15,7 +15,7 @@ const LENGTH: Readonly<Record<CalendarUnit, Temporal.DurationLike>> = {
 };
 
 /** The first day of the week (from Monday), month, quarter or year that a day is in. */
-function firstDay(day: Temporal.PlainDate, unit: CalendarUnit): Temporal.PlainDate {
+export function firstDay(day: Temporal.PlainDate, unit: CalendarUnit): Temporal.PlainDate {
   switch (unit) {
     case 'week':
       return day.subtract({ days: day.dayOfWeek - 1 });

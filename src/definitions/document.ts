@@ -72,12 +72,23 @@ export class DefinitionDocument {
   readonly root: Tree;
   readonly #source: Source;
   readonly #problems: Problem[];
+  /** Where the root stands in the document that it is an item of. */
+  readonly #base: Path;
 
-  constructor(source: Source, root: Tree, problems: Problem[]) {
+  constructor(source: Source, root: Tree, problems: Problem[], base: Path = []) {
     this.file = source.file;
     this.root = root;
     this.#source = source;
     this.#problems = problems;
+    this.#base = base;
+  }
+
+  /** A list of objects, which say themselves of what version they are, is as many documents. */
+  items(): DefinitionDocument[] {
+    const items = this.root.kind === 'sequence' ? this.root.items : [];
+    const areObjects = items.every((item) => item.kind === 'mapping' && item.entries.has('apiVersion'));
+    if (items.length === 0 || !areObjects) return [this];
+    return items.map((item, i) => new DefinitionDocument(this.#source, item, this.#problems, [i]));
   }
 
   /** The tree at a path; null when there is none. */
@@ -140,7 +151,7 @@ export class DefinitionDocument {
   }
 
   #report(severity: Problem['severity'], path: Path, offset: number, message: string): void {
-    this.#problems.push(this.#source.problem(severity, path, offset, message));
+    this.#problems.push(this.#source.problem(severity, [...this.#base, ...path], offset, message));
   }
 }
 

@@ -3,13 +3,19 @@ import { SERVER_KEYS } from './server-file.ts';
 
 /** Which format a document is of: told by what it says, never by the name of its file. */
 
-export type Format = 'native' | 'service-list' | 'server' | 'scenario' | 'unknown' | Unread;
+export type Format =
+  | 'native'
+  | 'service-list'
+  | 'sloth'
+  | 'pyrra'
+  | 'openslo'
+  | 'server'
+  | 'scenario'
+  | 'unknown'
+  | Unread;
 
 /** Formats that are known and not read by this version. */
 export const UNREAD = {
-  sloth: 'Sloth',
-  pyrra: 'Pyrra',
-  openslo: 'OpenSLO',
   gate: 'gate policy',
   alerting: 'alerting',
 } as const;
@@ -20,13 +26,7 @@ export const UNKNOWN_FORMAT =
   'the server file, gate policies, alerting files, Sloth, Pyrra and OpenSLO';
 
 export function recognise(root: Tree): Format {
-  if (root.kind === 'sequence') {
-    // OpenSLO allows a list of its objects as a document.
-    const first = root.items[0];
-    return first?.kind === 'mapping' && recognise(first) === 'openslo' ? 'openslo' : 'unknown';
-  }
-  if (root.kind === 'scalar') return 'unknown';
-  return byVersion(root) ?? byKeys(root);
+  return root.kind === 'mapping' ? (byVersion(root) ?? byKeys(root)) : 'unknown';
 }
 
 function byVersion(root: Mapping): Format | null {

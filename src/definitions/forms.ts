@@ -1,4 +1,6 @@
 import { DAY_MS, HOUR_MS, MINUTE_MS, parseDuration, SECOND_MS } from '../engine/duration.ts';
+import type { Duration } from '../engine/slo.ts';
+import { parseShorthand, parseSliceWindow } from './openslo/duration.ts';
 import { shown } from './problem.ts';
 import { type Fault, isFault, readSelector } from './selector.ts';
 
@@ -22,6 +24,17 @@ function id(text: string): Fault | null {
   const wrong = CONTROL.exec(text) ?? /\//.exec(text);
   if (wrong === null) return null;
   return { message: `must not contain ${wrong[0] === '/' ? "'/'" : 'a control character'}`, at: wrong.index };
+}
+
+const SLOTH_NAME = /^[A-Za-z0-9][-A-Za-z0-9_.]*[A-Za-z0-9]$/;
+
+function slothName(text: string): Fault | null {
+  if (!SLOTH_NAME.test(text)) {
+    return fault(
+      `must be two or more letters, digits, -, _ or . between a letter or digit at either end, got ${shown(text)}`,
+    );
+  }
+  return id(text);
 }
 
 function labelName(text: string): Fault | null {
@@ -78,6 +91,14 @@ export function parsePercent(text: string): number | null {
 function percent(text: string): Fault | null {
   if (!PERCENT.test(text.trim())) return fault(`must be a percentage such as 99.9%, got ${shown(text)}`);
   return parsePercent(text) === null ? fault(`must be between 0% and 100%, got ${text}`) : null;
+}
+
+const NUMBER = /^\d+(?:\.\d+)?$/;
+
+/** A percentage without its sign, as a text. */
+function objective(text: string): Fault | null {
+  const value = NUMBER.test(text) ? Number(text) : Number.NaN;
+  return value > 0 && value < 100 ? null : fault(`must be between 0 and 100, got ${shown(text)}`);
 }
 
 const SIZE = /^(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|kB|MB|GB)?$/;
@@ -141,22 +162,51 @@ function selectorTemplate(text: string): Fault | null {
   return wrong && { ...wrong, message: wrong.message.replaceAll(SERVICE_STAND_IN, SERVICE_TEMPLATE) };
 }
 
+/** One of OpenSLO's durations, and held against a form as the duration that it stands for. */
+function shorthand(
+  form: (text: string) => Fault | null,
+  parse: (text: string) => Duration | null = parseShorthand,
+): (text: string) => Fault | null {
+  return (text) => {
+    const parsed = parse(text);
+    return parsed === null
+      ? fault(`must be a duration such as 5m, 1h, 28d, 4w, 1M, 1Q or 1Y, got ${shown(text)}`)
+      : form(parsed.text);
+  };
+}
+
 const YEARS_MS = 10 * 365 * DAY_MS;
+
+const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+function dnsLabel(text: string): Fault | null {
+  if (DNS_LABEL.test(text)) return null;
+  return fault(`must be an RFC 1123 label of at most 63 lower case letters, digits and inner '-', got ${shown(text)}`);
+}
+
+const delay = durationBetween(0, '0s', YEARS_MS, '10y');
+const alertWindow = durationBetween(SECOND_MS, '1s', ROLLING_MAX_MS, '400d');
 
 /** Null, or what is wrong with a text of that form. */
 export const FORMS = {
   id,
+  dnsLabel,
+  slothName,
   labelName,
   /** Longer than nothing. */
   duration: durationBetween(1, '1ms', YEARS_MS, '10y'),
   /** As long as a timer can be: 2^31 - 1 ms. */
   timer: durationBetween(1, '1ms', 24 * DAY_MS, '24d'),
-  delay: durationBetween(0, '0s', YEARS_MS, '10y'),
-  alertWindow: durationBetween(SECOND_MS, '1s', ROLLING_MAX_MS, '400d'),
+  delay,
+  alertWindow,
   rollingWindow: durationBetween(HOUR_MS, '1h', ROLLING_MAX_MS, '400d'),
   slice,
+  shorthand: shorthand(delay),
+  shorthandAlertWindow: shorthand(alertWindow),
+  shorthandSlice: shorthand(slice, parseSliceWindow),
   rate,
   percent,
+  objective,
   size,
   address,
   timeZone,

@@ -1,13 +1,11 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { Slo } from '../engine/slo.ts';
 import { type DefinitionDocument, FILE_BYTES_MAX, readDocuments, type SourceFile } from './document.ts';
-import { recognise, UNKNOWN_FORMAT, UNREAD } from './format.ts';
+import { type Format, recognise } from './format.ts';
 import type { Found } from './found.ts';
-import { readNative } from './native.ts';
 import { findFiles } from './paths.ts';
 import { type Problem, sortProblems } from './problem.ts';
-import { readServerFile } from './server-file.ts';
-import { readServiceList } from './service-list.ts';
+import { DEFAULT_READ_OPTIONS, READERS, type ReadOptions } from './readers.ts';
 
 /** Definition files to SLOs. All files are one set; the same files give the same SLOs in the same order. */
 
@@ -31,7 +29,7 @@ export interface LoadedDefinitions extends Definitions {
 }
 
 /** Reads files, folders and globs. */
-export function loadDefinitions(paths: readonly string[]): LoadedDefinitions {
+export function loadDefinitions(paths: readonly string[], options: Partial<ReadOptions> = {}): LoadedDefinitions {
   const { files, failed } = findFiles(paths);
   const problems = failed.map(({ path, message }) => noSuchFile(path, message));
   const sources: SourceFile[] = [];
@@ -40,7 +38,7 @@ export function loadDefinitions(paths: readonly string[]): LoadedDefinitions {
     if (typeof read === 'string') sources.push({ file, text: read });
     else problems.push(read);
   }
-  const definitions = readDefinitions(sources);
+  const definitions = readDefinitions(sources, options);
   return {
     ...definitions,
     problems: [...problems, ...definitions.problems],
@@ -50,26 +48,17 @@ export function loadDefinitions(paths: readonly string[]): LoadedDefinitions {
 }
 
 /** The pure part: texts to SLOs. */
-export function readDefinitions(files: readonly SourceFile[]): Definitions {
+export function readDefinitions(files: readonly SourceFile[], options: Partial<ReadOptions> = {}): Definitions {
   const problems: Problem[] = [];
   const slos: Slo[] = [];
   const sources = new Map<string, SloSource>();
-  for (const file of files) {
-    const problemCount = problems.length;
-    const documents = readDocuments(file, problems);
-    if (documents.length === 0 && problems.length === problemCount) {
-      problems.push({ ...fileProblem(file.file, 'the file is empty'), severity: 'warning' });
-    }
-    for (const document of documents) {
-      for (const found of readDocument(document)) {
-        const { id } = found.slo;
-        const first = sources.get(id);
-        if (first === undefined) {
-          slos.push(found.slo);
-          sources.set(id, { file: file.file, line: lineOf(found) });
-        } else reportDuplicate(found, first);
-      }
-    }
+  for (const found of readAll(parse(files, problems), { ...DEFAULT_READ_OPTIONS, ...options })) {
+    const { slo, document } = found;
+    const first = sources.get(slo.id);
+    if (first === undefined) {
+      slos.push(slo);
+      sources.set(slo.id, { file: document.file, line: lineOf(found) });
+    } else reportDuplicate(found, first);
   }
   return {
     slos,
@@ -81,26 +70,30 @@ export function readDefinitions(files: readonly SourceFile[]): Definitions {
   };
 }
 
-function readDocument(document: DefinitionDocument): Found[] {
-  const format = recognise(document.root);
-  switch (format) {
-    case 'native':
-      return readNative(document);
-    case 'service-list':
-      return readServiceList(document);
-    case 'server':
-      readServerFile(document);
-      return [];
-    case 'scenario':
-      document.error([], "this is a scenario file: run it with 'slipstream test'");
-      return [];
-    case 'unknown':
-      document.error([], UNKNOWN_FORMAT);
-      return [];
-    default:
-      document.error([], `${UNREAD[format]} files are not supported by this version`);
-      return [];
+function parse(files: readonly SourceFile[], problems: Problem[]): DefinitionDocument[] {
+  return files.flatMap((file) => {
+    const problemCount = problems.length;
+    const documents = readDocuments(file, problems);
+    if (documents.length === 0 && problems.length === problemCount) {
+      problems.push({ ...fileProblem(file.file, 'the file is empty'), severity: 'warning' });
+    }
+    return documents.flatMap((document) => document.items());
+  });
+}
+
+/** In the order of the documents. */
+function readAll(documents: readonly DefinitionDocument[], options: ReadOptions): Found[] {
+  const byFormat = new Map<Format, DefinitionDocument[]>();
+  for (const document of documents) {
+    const format = recognise(document.root);
+    const group = byFormat.get(format);
+    if (group === undefined) byFormat.set(format, [document]);
+    else group.push(document);
   }
+  const place = new Map(documents.map((document, i) => [document, i]));
+  return [...byFormat]
+    .flatMap(([format, group]) => READERS[format](group, options))
+    .sort((a, b) => place.get(a.document)! - place.get(b.document)!);
 }
 
 function lineOf({ document, path, keyed }: Found): number {

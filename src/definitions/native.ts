@@ -10,6 +10,7 @@ import {
   impossibleFactor,
   isImpossible,
   namedPolicy,
+  notificationTexts,
   RESERVED_ALERT_NAME,
 } from './alerts.ts';
 import { calendarPeriods } from './calendar.ts';
@@ -176,6 +177,7 @@ function readSlo(file: NativeFile, definition: SloDefinition): Slo {
     id: `${file.service}/${definition.name}`,
     service: file.service,
     name: definition.name,
+    origin: DEFAULTS.origin,
     description: definition.description ?? DEFAULTS.description,
     owner: definition.owner ?? file.owner ?? DEFAULTS.owner,
     runbook: definition.runbook ?? file.runbook ?? DEFAULTS.runbook,
@@ -201,9 +203,9 @@ function readWindow(window: SloDefinition['window']): SloWindow {
   return { kind: 'calendar', unit: window.calendar, timezone, periodOf: calendarPeriods(window.calendar, timezone) };
 }
 
-function readAlerts(alerts: SloDefinition['alerts'], window: SloWindow): AlertPolicy {
-  const policy = alerts?.policy ?? DEFAULT_POLICY;
-  return typeof policy === 'string'
-    ? namedPolicy(policy, window, alerts?.minBadEvents)
-    : customPolicy(policy, alerts?.minBadEvents);
+function readAlerts(alerts: SloDefinition['alerts'] = {}, window: SloWindow): AlertPolicy {
+  const { policy = DEFAULT_POLICY, minBadEvents } = alerts;
+  const read =
+    typeof policy === 'string' ? namedPolicy(policy, window, minBadEvents) : customPolicy(policy, minBadEvents);
+  return { ...read, ...notificationTexts(alerts) };
 }

@@ -10,7 +10,9 @@ import { anyOf, nearest, type Path, shown } from './problem.ts';
  * its place in the file and words a person would use. Beside JSON schema's own there are these keywords:
  *
  * - `form`: a text of a form of its own (forms.ts), so that an expression is checked in the same pass as all else;
+ * - `advised`: a form that it is only a warning not to have;
  * - `exactlyOneOf`: of these keys one and only one;
+ * - `unknownKeys`: `warning` where a key that is not known does no harm;
  * - `expects`: what to write, in words; `range`: the same for the bounds of a number.
  *
  * A union is told apart by the kind of its value (`either`), never by `anyOf`, whose failure says nothing.
@@ -19,6 +21,11 @@ import { anyOf, nearest, type Path, shown } from './problem.ts';
 /** What a mapping may hold, and nothing else. */
 export function mapping<T extends Record<string, TSchema>>(fields: T, options: object = {}) {
   return Type.Object(fields, { additionalProperties: false, ...options });
+}
+
+/** A mapping of another tool's format: an unknown key is a warning, and a key without a value is one that is not there. */
+export function foreign<T extends Record<string, TSchema>>(fields: T, options: object = {}) {
+  return mapping(fields, { unknownKeys: 'warning', ...options });
 }
 
 export function text(form: Form, options: object = {}) {
@@ -35,12 +42,12 @@ export function either<A extends TSchema, B extends TSchema>(kind: 'object' | 'a
   return Type.Unsafe<Static<A> | Static<B>>({ if: { type: kind }, then: compound, else: simple });
 }
 
-/** Text by text: labels. */
-export function textMap() {
+/** Text by text: labels; the options are those of the values. */
+export function textMap(options: object = {}) {
   return Type.Unsafe<Record<string, string>>({
     type: 'object',
     propertyNames: { type: 'string', form: 'labelName' },
-    additionalProperties: { type: 'string' },
+    additionalProperties: { type: 'string', ...options },
   });
 }
 
@@ -60,7 +67,7 @@ function validator(schema: TSchema): ValidateFunction {
 
 function newAjv(): Ajv2020 {
   const made = new Ajv2020({ allErrors: true, verbose: true, strictTypes: false });
-  for (const keyword of ['expects', 'range']) made.addKeyword({ keyword, schemaType: 'string' });
+  for (const keyword of ['expects', 'range', 'unknownKeys']) made.addKeyword({ keyword, schemaType: 'string' });
   made.addKeyword({
     keyword: 'exactlyOneOf',
     type: 'object',
@@ -69,17 +76,20 @@ function newAjv(): Ajv2020 {
     validate: (keys: string[], data: object, parent?: AnySchemaObject) => {
       const present = Object.keys(data);
       const count = present.filter((key) => keys.includes(key)).length;
+      if (count !== 0 || isForeign(parent!)) return count === 1;
       // A misspelt key is one mistake, and it is reported as an unknown key.
-      return count === 1 || (count === 0 && present.some((key) => !Object.hasOwn(parent!['properties'], key)));
+      return present.some((key) => !Object.hasOwn(parent!['properties'], key));
     },
   });
-  made.addKeyword({
-    keyword: 'form',
-    type: 'string',
-    schemaType: 'string',
-    errors: true,
-    validate: (form: Form, data: string) => FORMS[form](data) === null,
-  });
+  for (const keyword of ['form', 'advised']) {
+    made.addKeyword({
+      keyword,
+      type: 'string',
+      schemaType: 'string',
+      errors: true,
+      validate: (form: Form, data: string) => FORMS[form](data) === null,
+    });
+  }
   return made;
 }
 
@@ -116,12 +126,21 @@ export function checkDocument<S extends TSchema>(schema: S, document: Definition
       if (error.keyword === 'if' || error.keyword === 'propertyNames') continue;
       const path = pathOf(error.instancePath, document);
       report(error, path, document);
+      if (isHarmless(error)) continue;
       for (let depth = 0; depth <= path.length; depth++) tainted.add(pointer(path.slice(0, depth)));
       const unknown = error.params['additionalProperty'];
       if (unknown !== undefined) tainted.add(pointer([...path, unknown]));
     }
   }
   return new Checked(document, value as Static<S>, tainted);
+}
+
+function isForeign(schema: AnySchemaObject): boolean {
+  return schema['unknownKeys'] === 'warning';
+}
+
+function isHarmless({ keyword, parentSchema }: ErrorObject): boolean {
+  return keyword === 'advised' || (keyword === 'additionalProperties' && isForeign(parentSchema as AnySchemaObject));
 }
 
 function pointer(path: Path): string {
@@ -144,8 +163,14 @@ function plain(tree: Tree, schema: AnySchemaObject): unknown {
   if (tree.kind === 'scalar') return chosen['type'] === 'string' ? tree.text : tree.value;
   if (tree.kind === 'sequence') return tree.items.map((item) => plain(item, chosen['items'] ?? {}));
   const fields: [string, unknown][] = [];
-  for (const [key, entry] of tree.entries) fields.push([key, plain(entry.value, fieldSchema(chosen, key))]);
+  for (const [key, { value }] of tree.entries) {
+    if (!isForeign(chosen) || !isNull(value)) fields.push([key, plain(value, fieldSchema(chosen, key))]);
+  }
   return Object.fromEntries(fields);
+}
+
+function isNull(tree: Tree): boolean {
+  return tree.kind === 'scalar' && tree.value === null && !tree.quoted;
 }
 
 function branch(tree: Tree, schema: AnySchemaObject): AnySchemaObject {
@@ -172,7 +197,10 @@ function report(error: ErrorObject, path: Path, document: DefinitionDocument): v
   }
   switch (keyword) {
     case 'additionalProperties':
-      document.keyError([...path, params['additionalProperty']], unknownKey(params['additionalProperty'], parent));
+      document[isForeign(parent) ? 'keyWarning' : 'keyError'](
+        [...path, params['additionalProperty']],
+        unknownKey(params['additionalProperty'], parent),
+      );
       return;
     case 'required':
       document.missing([...path, params['missingProperty']], 'is required');
@@ -185,6 +213,9 @@ function report(error: ErrorObject, path: Path, document: DefinitionDocument): v
       document.error(path, wrong.message, wrong.at);
       return;
     }
+    case 'advised':
+      document.warning(path, FORMS[schema as Form](error.data as string)!.message);
+      return;
     case 'uniqueItems':
       document.error([...path, Math.max(params['i'], params['j'])], 'is there twice');
       return;
@@ -229,6 +260,6 @@ function got(tree: Tree | null): string {
   if (tree === null) return 'nothing';
   if (tree.kind === 'mapping') return 'a mapping';
   if (tree.kind === 'sequence') return 'a list';
-  if (tree.value === null && !tree.quoted) return tree.text === '' ? 'nothing' : tree.text;
+  if (isNull(tree)) return tree.text === '' ? 'nothing' : tree.text;
   return typeof tree.value === 'string' ? shown(tree.text) : tree.text;
 }

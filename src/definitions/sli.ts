@@ -155,6 +155,7 @@ export const DEFAULT_WINDOW: Duration = parseDuration('30d')!;
 export const DEFAULT_SLICE: Duration = parseDuration('1m')!;
 
 export const DEFAULTS = {
+  origin: 'slipstream',
   description: '',
   owner: '',
   runbook: '',

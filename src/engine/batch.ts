@@ -106,7 +106,7 @@ export class SampleBatch {
     this.kinds[row] = kind;
   }
 
-  /** Says who sent the rows from this one to the last. */
+  /** Says who sent the rows from `firstRow` up to `endRow`. */
   setSender(firstRow: number, endRow: number, sender: number): void {
     if (sender !== 0 && !this.hasSenders) {
       this.hasSenders = true;

@@ -103,6 +103,12 @@ export interface BurnRateAlert {
   readonly forMs: number;
 }
 
+/** What notifications say as an imported file wants it, beside what all of them say. */
+export interface NotificationTexts {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
 export interface AlertPolicy {
   /** `google-30d`, `sloth-28d`, `pyrra`, `none`, or `custom` for a list of the file's own. */
   readonly name: string;
@@ -111,6 +117,11 @@ export interface AlertPolicy {
   readonly budgetExhausted: boolean;
   /** With fewer bad events than this in the long window no burn-rate alert fires. */
   readonly minBadEvents: number;
+  /** `alertname`, when there is one, stands in for the names of the alerts. */
+  readonly notifications?: {
+    readonly alertname: string | null;
+    readonly bySeverity: Readonly<Record<string, NotificationTexts>>;
+  };
 }
 
 export interface Slo {
@@ -118,6 +129,8 @@ export interface Slo {
   readonly id: string;
   readonly service: string;
   readonly name: string;
+  /** The tool in whose format it is defined, under whose names it is on dashboards. */
+  readonly origin: 'slipstream' | 'sloth' | 'pyrra' | 'openslo';
   readonly description: string;
   readonly owner: string;
   readonly runbook: string;

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Exposition, labelText } from '../../src/api/exposition.ts';
+import type { Slo } from '../../src/engine/slo.ts';
 import { anSlo } from '../support/slo.ts';
 import { MIDNIGHT_MS } from '../support/time.ts';
 import { scrape, TestServer } from './server.ts';
@@ -102,6 +103,14 @@ test('an SLO is there under the names of Sloth, Pyrra and the article', async ()
   has(`job:slo_error_budget_remaining:ratio{job="api",slo="availability",${own}} -1`);
   has('slipstream_slo_watermark_lag_seconds{slo="api/availability"} 5');
   has('slipstream_samples_accepted_total{protocol="remote_write_1"} 4');
+});
+
+test('an SLO of Pyrra has its name there, unless another one has it already', async () => {
+  await server.stop();
+  const named = (service: string): Slo => anSlo({ id: `${service}/errors`, service, name: 'errors', origin: 'pyrra' });
+  server = await TestServer.start(NOON_MS, [named('shop'), named('search'), anSlo()]);
+  const names = (await scraped()).flatMap((line) => /^pyrra_objective\{slo="([^"]+)"/.exec(line)?.[1] ?? []);
+  expect(names).toEqual(['errors', 'search-errors', 'api-availability']);
 });
 
 test('the window of an SLO is named as Prometheus names it, and once', async () => {

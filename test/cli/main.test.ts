@@ -88,7 +88,7 @@ describe('the command line', () => {
     expect(run('--version')).toEqual({ code: 0, out: `${version}\n`, err: '' });
     const help = run('help');
     expect([help.code, help.err]).toEqual([0, '']);
-    for (const command of ['serve', 'demo', 'check', 'test', 'gate', 'relabel']) {
+    for (const command of ['serve', 'demo', 'check', 'convert', 'test', 'gate', 'relabel']) {
       expect(help.out).toContain(`\n  ${command} `);
       const explained = run(command, '--help');
       expect([explained.code, explained.err]).toEqual([0, '']);
@@ -115,6 +115,8 @@ describe('the command line', () => {
     wrong(['gate', '--url', 'http://x', '--service', 'x', '--wait', '5'], 'It must be a duration such as 30s');
     wrong(['gate', '--url', 'http://x', '--service', 'x', '--on-no-data', 'maybe'], 'Allowed choices are');
     wrong(['check'], "missing required argument 'path'");
+    wrong(['check', '--sloth-period', '5m', 'x'], 'It must be at least 1h, got 5m.');
+    wrong(['convert', '--to', 'sloth', 'x'], 'Allowed choices are slipstream, prometheus-rules.');
     wrong(['serve', '--unknown'], "unknown option '--unknown'");
     wrong(['serve'], 'no definition files are named');
   });
@@ -123,6 +125,24 @@ describe('the command line', () => {
     const { code, out, err } = run('relabel', 'slos.yaml', '--url', 'http://slo.example/');
     expect([code, err]).toEqual([0, '']);
     expect(out).toContain('url: http://slo.example/api/v1/write\n');
+  });
+
+  test('the window of Sloth SLOs is --sloth-period, of check, convert and serve', async () => {
+    const events = { error_query: 'sum(rate(b[{{.window}}]))', total_query: 'sum(rate(t[{{.window}}]))' };
+    const slos = [{ name: 'orders', objective: 99, sli: { events }, alerting: { name: 'OrdersFail' } }];
+    writeFileSync(join(folder, 'sloth.json'), JSON.stringify({ version: 'prometheus/v1', service: 'shop', slos }));
+    expect(run('check', 'sloth.json').out).toContain('shop/orders: events, 99% over 30d\n');
+    expect(run('check', '--sloth-period', '4w', 'sloth.json').out).toContain('shop/orders: events, 99% over 28d\n');
+    expect(run('convert', '--sloth-period', '7d', 'sloth.json').out).toContain('\n    window: 7d\n');
+    expect(run('convert', '--to', 'prometheus-rules', 'sloth.json').out).toContain(
+      'record: slo:sli_error:ratio_rate30d\n',
+    );
+    const files = ['--slos', 'sloth.json', '--data', 'data', '--listen', '127.0.0.1:0'];
+    const { url, child, exited } = await serve(['serve', ...files], { SLIPSTREAM_SLOTH_PERIOD: '14d' });
+    const { slos: states } = (await (await fetch(`${url}/api/v1/slos`)).json()) as { slos: object[] };
+    expect(states).toMatchObject([{ id: 'shop/orders', window: { kind: 'rolling', duration: '14d' } }]);
+    child.kill('SIGTERM');
+    expect(await exited).toBe(0);
   });
 
   test('serve says everything that is wrong with the definitions and exits 1', () => {

@@ -14,6 +14,7 @@ function slo(sli: Sli): Slo {
     id: 'shop/availability',
     service: 'shop',
     name: 'availability',
+    origin: 'slipstream',
     description: '',
     owner: '',
     runbook: '',

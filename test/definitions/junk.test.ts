@@ -25,6 +25,96 @@ const SERVICES = {
   services: { api: { slo_error_rate: '99%', slo_latency_p99: '1s' } },
   metrics: { error_rate: { total: 'x', bad: ['y'] }, latency: { histogram: 'h' } },
 };
+const PYRRA = {
+  apiVersion: 'pyrra.dev/v1alpha1',
+  kind: 'ServiceLevelObjective',
+  metadata: {
+    name: 'a',
+    namespace: 'b',
+    labels: { 'pyrra.dev/service': 'c' },
+    annotations: { 'pyrra.dev/runbook': 'd' },
+  },
+  spec: {
+    target: '90',
+    window: '2w',
+    indicator: { latency: { success: { metric: 'x_bucket{le="1"}' }, total: { metric: 'x_count' }, grouping: ['a'] } },
+    alerting: { disabled: false, burnrates: true, severities: { fastBurn: 'page' } },
+  },
+};
+const SLOTH = {
+  version: 'prometheus/v1',
+  service: 'api',
+  labels: { a: 'b' },
+  slo_plugins: { chain: [] },
+  slos: [
+    {
+      name: 'aa',
+      objective: 99,
+      sli: { events: { error_query: 'sum(rate(x[{{.window}}]))', total_query: 'sum(rate(y[{{.window}}]))' } },
+      alerting: {
+        name: 'A',
+        labels: { a: 'b' },
+        page_alert: { disable: true },
+        ticket_alert: { annotations: { a: 'b' } },
+      },
+    },
+    {
+      name: 'bb',
+      objective: 99,
+      labels: { a: 'b' },
+      plugins: {},
+      sli: { raw: { error_ratio_query: 'sum(rate(x[{{.window}}])) / sum(rate(y[{{.window}}]))' } },
+      alerting: { page_alert: { disable: true }, ticket_alert: { disable: true } },
+    },
+  ],
+};
+const TIER = { errorBudgetPercent: 2, shortWindow: '5m', longWindow: '1h' };
+const ALERT_WINDOWS = {
+  apiVersion: 'sloth.slok.dev/v1',
+  kind: 'AlertWindows',
+  spec: { sloPeriod: '30d', page: { quick: TIER, slow: TIER }, ticket: { quick: TIER, slow: TIER } },
+};
+const METRIC = { metricSource: { type: 'Prometheus', metricSourceRef: 'c', spec: { query: 'x' } } };
+const BURNS = { kind: 'burnrate', op: 'lt', threshold: 2, lookbackWindow: '1h' };
+const OPENSLO = {
+  apiVersion: 'openslo/v1',
+  kind: 'SLO',
+  metadata: { name: 'a', labels: { a: ['b'] } },
+  spec: {
+    service: 'd',
+    indicator: { spec: { ratioMetric: { counter: false, good: METRIC, total: METRIC } } },
+    timeWindow: [{ duration: '1M', calendar: { startTime: '2026-01-01 00:00:00', timeZone: 'UTC' } }],
+    budgetingMethod: 'Timeslices',
+    objectives: [{ op: 'lt', target: 0.9, timeSliceTarget: 0.9, timeSliceWindow: '1m' }],
+    alertPolicies: [{ spec: { conditions: [{ spec: { severity: 'page', condition: BURNS } }] } }],
+  },
+};
+const OPENSLO_THRESHOLD = [
+  {
+    apiVersion: 'openslo/v1',
+    kind: 'SLO',
+    metadata: { name: 'a' },
+    spec: {
+      service: 'd',
+      indicatorRef: 'c',
+      budgetingMethod: 'Occurrences',
+      objectives: [{ op: 'lt', value: 1, targetPercent: 90 }],
+      alertPolicies: [{ alertPolicyRef: 'e' }],
+    },
+  },
+  { apiVersion: 'openslo/v1', kind: 'SLI', metadata: { name: 'c' }, spec: { thresholdMetric: METRIC } },
+];
+const QUERY = { source: 'sloth', queryType: 'promql', query: 'sum(rate(x[{{.window}}]))' };
+const OPENSLO_ALPHA = {
+  apiVersion: 'openslo/v1alpha',
+  kind: 'SLO',
+  metadata: { name: 'a' },
+  spec: {
+    service: 'b',
+    timeWindows: [{ count: 28, unit: 'Day', isRolling: true }],
+    objectives: [{ target: 0.9, ratioMetrics: { good: QUERY, total: QUERY } }],
+  },
+};
 const SERVER = {
   listen: ':1',
   slos: ['a'],
@@ -71,13 +161,23 @@ function* spoiled(value: unknown): Generator<unknown> {
 
 test('no junk in any place makes a reader throw, and every problem of it has a place', () => {
   let count = 0;
-  for (const good of [NATIVE, SERVICES, SERVER]) {
+  for (const good of [
+    NATIVE,
+    SERVICES,
+    SLOTH,
+    ALERT_WINDOWS,
+    PYRRA,
+    OPENSLO,
+    OPENSLO_THRESHOLD,
+    OPENSLO_ALPHA,
+    SERVER,
+  ]) {
     for (const value of spoiled(good)) {
       const text = JSON.stringify(value as Json, null, 1);
       const lines = text.split('\n').length;
       const { problems } = readDefinitions([{ file: 'a', text }]);
       for (const { line, column } of problems) expect(line >= 1 && line <= lines && column >= 1, text).toBe(true);
-      readConfig({ file: 'a', text }, {}, {});
+      if (good === SERVER) readConfig({ file: 'a', text }, {}, {});
       count++;
     }
   }

@@ -102,15 +102,18 @@ test('an SLO that is there twice is refused at its second definition', () => {
   ]);
 });
 
+test('a list of objects is as many documents', () => {
+  const item = SLO('api', 'x').replaceAll('\n', '\n  ');
+  expect(problemsOf(`- ${item}\n- ${item}\n- {apiVersion: slipstream/v1, service: web, slos: []}\n`)).toEqual([
+    '11:7: [1].slos[0]: the SLO api/x is already defined in a.yaml:4',
+    '15:51: [2].slos: must not be empty',
+  ]);
+});
+
 test('a format is known by its content', () => {
   const f = (text: string, problem: string): void =>
     expect(problemsOf(text), text).toEqual([`1:1: document: ${problem}`]);
   const unread = (name: string): string => `${name} files are not supported by this version`;
-  f('version: prometheus/v1\nservice: a\nslos: []', unread('Sloth'));
-  f('apiVersion: sloth.slok.dev/v1\nkind: PrometheusServiceLevel', unread('Sloth'));
-  f('apiVersion: pyrra.dev/v1alpha1\nkind: ServiceLevelObjective', unread('Pyrra'));
-  f('apiVersion: openslo/v1\nkind: SLO', unread('OpenSLO'));
-  f('- apiVersion: openslo/v1\n  kind: SLO', unread('OpenSLO'));
   f('deploy_enabled: true\nchecks: []', unread('gate policy'));
   f('receivers: []', unread('alerting'));
   f('definitions: [a.yaml]\ntests: []', "this is a scenario file: run it with 'slipstream test'");

@@ -30,6 +30,7 @@ export function anSlo(fields: Partial<Slo> = {}, window = '30d'): Slo {
     id: 'api/availability',
     service: 'api',
     name: 'availability',
+    origin: 'slipstream',
     description: '',
     owner: '',
     runbook: '',

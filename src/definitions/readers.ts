@@ -1,0 +1,50 @@
+import { DAY_MS } from '../engine/duration.ts';
+import type { DefinitionDocument } from './document.ts';
+import { type Format, UNKNOWN_FORMAT, UNREAD, type Unread } from './format.ts';
+import type { Found } from './found.ts';
+import { readNative } from './native.ts';
+import { readOpenSlo } from './openslo/reader.ts';
+import { readPyrra } from './pyrra.ts';
+import { readServerFile } from './server-file.ts';
+import { readServiceList } from './service-list.ts';
+import { readSloth } from './sloth.ts';
+
+/** Who reads which format. */
+
+/** What a reader is told that no file says. */
+export interface ReadOptions {
+  /** The window of Sloth SLOs, whose files have none. */
+  readonly slothPeriodMs: number;
+}
+
+export const DEFAULT_READ_OPTIONS: ReadOptions = { slothPeriodMs: 30 * DAY_MS };
+
+/** Reads all documents of a format together, because they may refer to each other. */
+type Reader = (documents: readonly DefinitionDocument[], options: ReadOptions) => readonly Found[];
+
+export const READERS: Readonly<Record<Format, Reader>> = {
+  native: (documents) => documents.flatMap(readNative),
+  'service-list': (documents) => documents.flatMap(readServiceList),
+  server: (documents) => {
+    documents.forEach(readServerFile);
+    return [];
+  },
+  scenario: refused("this is a scenario file: run it with 'slipstream test'"),
+  sloth: (documents, { slothPeriodMs }) => readSloth(documents, slothPeriodMs),
+  pyrra: (documents) => documents.flatMap(readPyrra),
+  openslo: readOpenSlo,
+  gate: unread('gate'),
+  alerting: unread('alerting'),
+  unknown: refused(UNKNOWN_FORMAT),
+};
+
+function unread(format: Unread): Reader {
+  return refused(`${UNREAD[format]} files are not supported by this version`);
+}
+
+function refused(message: string): Reader {
+  return (documents) => {
+    for (const document of documents) document.error([], message);
+    return [];
+  };
+}
