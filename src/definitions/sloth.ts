@@ -7,7 +7,7 @@ import type { DefinitionDocument } from './document.ts';
 import type { Found } from './found.ts';
 import { KubernetesMetadata, ownerOf, runbookOf } from './imported.ts';
 import { Part } from './part.ts';
-import { readEventsQueries, readRatioQuery, type StreamedSli } from './promql/streamed-sli.ts';
+import { readEventsQueries, readRatioQuery, type StreamedSli, totalFault } from './promql/streamed-sli.ts';
 import { isFault } from './promql/syntax.ts';
 import { checkDocument, foreign, oneOf, text, textMap } from './schema.ts';
 import { DEFAULTS } from './sli.ts';
@@ -158,7 +158,10 @@ class ServiceReader {
     const total = sli.at('events')?.at(this.#spelled('totalQuery'));
     if (!events || !total) return null;
     const read = readEventsQueries({ given: 'bad', events: events.value, total: total.value }, 'sloth');
-    return isFault(read) ? (read.query === 'total' ? total : events).error(read.message, read.at) : read;
+    if (!isFault(read)) return read;
+    const ofTotal = totalFault(total.value, 'sloth');
+    if (ofTotal !== null) total.error(ofTotal.message, ofTotal.at);
+    return read.query === 'events' ? events.error(read.message, read.at) : null;
   }
 
   #alerts(definition: Part<SloDefinition>): AlertPolicy | null {

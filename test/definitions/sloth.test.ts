@@ -197,6 +197,17 @@ test('plugins that change rules are not run, and one that makes a query is refus
   ]);
 });
 
+test('both queries of an SLO are looked at', () => {
+  const wrong = GOOD.replace('sum(rate(orders_total{', 'max(rate(orders_total{').replace(
+    '          sum(\n',
+    '          min(\n',
+  );
+  expect(problemsOf(wrong)).toEqual([
+    '13:22: slos[0].sli.events.error_query: max does not add up events; write sum(…) of a rate',
+    '15:11: slos[0].sli.events.total_query: min does not add up events; write sum(…) of a rate',
+  ]);
+});
+
 test('what Sloth refuses is refused at its place', () => {
   refuses('99.9', '100', '8:16: slos[0].objective: must be between 0 and 100, got 100');
   refuses('99.9', '"99.9"', "8:16: slos[0].objective: must be a number, got '99.9'");

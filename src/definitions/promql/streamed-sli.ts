@@ -34,12 +34,17 @@ export function readEventsQueries(queries: EventsQueries, dialect: Dialect): Str
   const read = orFault(() => {
     const events = sumOf(queries.events, dialect);
     query = 'total';
-    const total = sumOf(queries.total, dialect);
-    checkTotal(total);
+    const total = totalOf(queries.total, dialect);
     query = 'events';
     return streamed(queries.given, events, total);
   });
   return isFault(read) ? { ...read, query } : read;
+}
+
+/** What is wrong with the query of the total alone, whatever is wrong with the other. */
+export function totalFault(text: string, dialect: Dialect): Required<Fault> | null {
+  const read = orFault(() => totalOf(text, dialect));
+  return isFault(read) ? read : null;
 }
 
 /** One query: the share of the good or the bad events. */
@@ -52,6 +57,12 @@ export function readRatioQuery(given: 'good' | 'bad', text: string, dialect: Dia
     checkEmpty(given, ratio);
     return streamed(given, ratio.numerator, ratio.divisor);
   });
+}
+
+function totalOf(text: string, dialect: Dialect): Sum {
+  const total = sumOf(text, dialect);
+  checkTotal(total);
+  return total;
 }
 
 function sumOf(text: string, dialect: Dialect): Sum {
