@@ -1,4 +1,5 @@
 import { Bench } from 'tinybench';
+import { jobOf } from '../src/cli/bench/fleet.ts';
 import { SAMPLE_VALUE, SampleBatch } from '../src/engine/batch.ts';
 import { duration, formatDuration } from '../src/engine/duration.ts';
 import { Engine } from '../src/engine/engine.ts';
@@ -50,7 +51,7 @@ for (let i = 0; i < SLOS; i++) {
     ['__name__', 'http_requests_total'],
     ['code', '200'],
     ['instance', 'a'],
-    ['job', `kubernetes-pods/service-${i}`],
+    ['job', jobOf(i)],
   ]);
   batch.push(engine.register(labels, encodeLabels(labels)), 0, 0, SAMPLE_VALUE);
 }
