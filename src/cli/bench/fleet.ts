@@ -28,8 +28,8 @@ const METHODS = ['GET', 'POST'] as const;
 export const BUCKETS = ['0.005', '0.01', '0.025', '0.05', '0.1', '0.25', '0.5', '1', '2.5', '5', '10', '+Inf'];
 /** The share of requests at or under each bound. */
 const SHARES = [0, 0, 0.05, 0.2, 0.45, 0.8, 0.93, 0.97, 0.985, 0.995, 0.999, 1];
-/** What counts as fast. */
-export const FAST_BUCKET = 5;
+/** What counts as fast: at most a second. */
+const FAST_BUCKET = BUCKETS.indexOf('1');
 const MEAN_SECONDS = 0.17;
 export const GAUGES = [
   'go_gc_heap_goal_bytes',

@@ -165,7 +165,8 @@ export function timed(durationMs: number, roundMs: number, clock: () => number):
   return async (round, share) => {
     first ??= round;
     const dueMs = (round - first + share) * roundMs;
-    const isOver = performance.now() - startedMs >= durationMs || dueMs >= durationMs;
+    // As many whole rounds as come nearest to the duration, and at least one.
+    const isOver = performance.now() - startedMs >= durationMs || (round > first && dueMs + roundMs / 2 > durationMs);
     // A round that one shard has begun is sent by all of them, so that no target is left half told.
     if (share === 0 && round > begun) {
       if (isOver) return null;
