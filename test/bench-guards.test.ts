@@ -35,3 +35,40 @@ test('the decode bench runs and computes what it always computed', async () => {
     ['2k series, 2.0 first sight', null],
   ]);
 });
+
+test('the ring of a 30-day SLO takes at most 40 KiB', async () => {
+  const { bytesPerSlo } = await bench('micro');
+  expect(bytesPerSlo).toBeLessThanOrEqual(40 * 1024);
+});
+
+test('the journal holds at most one byte for a sample', async () => {
+  const { journalBytesPerSample } = await bench('durability');
+  expect(journalBytesPerSample).toBeGreaterThan(0);
+  expect(journalBytesPerSample).toBeLessThanOrEqual(1);
+});
+
+test('the benches of whole servers run', async () => {
+  const http = (await bench('http')) as { measurements: { name: string; minNs: number }[] };
+  expect(http.measurements.map(({ name }) => name)).toEqual(['2k series']);
+  expect(http.measurements[0]!.minNs).toBeGreaterThan(0);
+  expect(await bench('cold-start')).toMatchObject({ series: 2_180, journalRounds: 10 });
+  const latency = await bench('latency');
+  for (const name of ['ingestP99Ms', 'visibleP99Ms', 'gateP99Ms', 'stateP99Ms'])
+    expect(latency[name], name).toBeGreaterThan(0);
+  const memory = await bench('memory');
+  for (const name of ['loadedBytes', 'drownedBytes']) expect(memory[name], name).toBeGreaterThan(0);
+}, 120_000);
+
+test('the comparison with peers runs, with those that are installed', async () => {
+  const { ingest, history } = (await bench('peers')) as {
+    ingest: { rows: { name: string; requestsRefused: number; samplesPerCpuSecond: number }[] }[];
+    history: { name: string; cpuMs: number }[];
+  };
+  const rows = ingest[0]!.rows;
+  expect(rows.slice(0, 2).map(({ name }) => name)).toEqual(['Slipstream', 'naive Node service']);
+  for (const { name, samplesPerCpuSecond, requestsRefused } of rows) {
+    expect(samplesPerCpuSecond, name).toBeGreaterThan(0);
+    expect(requestsRefused, name).toBe(0);
+  }
+  expect(history[0]!.name).toBe('Slipstream');
+}, 120_000);
