@@ -95,7 +95,7 @@ export function versionOf(command: string): string | null {
     return null;
   }
   try {
-    return /^\d+\.\d+\.\d+/.exec(said('dpkg-query', '--show', '--showformat', '${Version}', command))?.[0] ?? '';
+    return /^\d+\.\d+\.\d+/.exec(said('dpkg-query', '--show', '--showformat', `\${Version}`, command))?.[0] ?? '';
   } catch {
     return '';
   }

@@ -26,7 +26,7 @@ export interface Turn {
   readonly dueMs: number | null;
 }
 
-/** The turn of the request that stands at `share` of a round; null when no more is to be sent. */
+/** The turn of the request that stands at `share` of a round; null when no more is to be sent. Its times move on. */
 export type Pace = (round: number, share: number) => Turn | null | Promise<Turn | null>;
 
 /** A server that refused for good, or was gone for too long. */
