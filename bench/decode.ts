@@ -17,8 +17,9 @@ function decodeBenches(
   rounds: number,
   repetitions: number,
 ): Bench[] {
-  const bodies = corpus({ series, rounds, protocol }).rounds.flat();
-  const unitsPerRun = series * rounds;
+  const { rounds: requests, samplesPerRound } = corpus({ series, rounds, protocol });
+  const bodies = requests.flat();
+  const unitsPerRun = samplesPerRound * rounds;
   const receiver = new RemoteWriteReceiver(new TableResolver(), {}, null, Kernel.load());
   const snappy = new SnappyDecoder(64 * 1024 * 1024);
   return [
@@ -65,11 +66,12 @@ function decodeBenches(
 
 /** First sight: every body goes to a receiver that has met nothing. */
 function firstSightBench(name: string, protocol: RemoteWriteProtocol, series: number, repetitions: number): Bench {
-  const bodies = corpus({ series, rounds: 1, protocol }).rounds.flat();
+  const { rounds, seriesCount } = corpus({ series, rounds: 1, protocol });
+  const bodies = rounds.flat();
   return {
     name: `${name} first sight`,
     unit: 'series',
-    unitsPerRun: series,
+    unitsPerRun: seriesCount,
     repetitions,
     run: () => {
       const receiver = new RemoteWriteReceiver(new TableResolver(), {}, null, Kernel.load());

@@ -14,9 +14,13 @@ export interface BenchOptions {
   readonly json: boolean;
 }
 
-export function benchOptions(argv: readonly string[] = process.argv.slice(2)): BenchOptions {
-  const options = { smoke: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } } as const;
-  return parseArgs({ args: [...argv], options }).values;
+export const BENCH_FLAGS = {
+  smoke: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+} as const;
+
+export function benchOptions(): BenchOptions {
+  return parseArgs({ options: BENCH_FLAGS }).values;
 }
 
 export interface Bench {
@@ -60,32 +64,41 @@ export function measure(benches: readonly Bench[]): Measurement[] {
     });
   }
   return benches.map(({ name, unit, unitsPerRun, hash }, i) => {
-    const sorted = timesNs[i]!.sort((a, b) => a - b);
-    const medianNs = sorted[sorted.length >> 1]!;
     const hashed = hash === undefined ? null : (hash() >>> 0).toString(16).padStart(8, '0');
-    return {
-      name,
-      unit,
-      unitsPerRun,
-      repetitions: sorted.length,
-      minNs: sorted[0]!,
-      medianNs,
-      perSecond: 1e9 / medianNs,
-      hash: hashed,
-    };
+    return { ...measured(name, unit, unitsPerRun, timesNs[i]!), hash: hashed };
   });
 }
 
-export function report(title: string, measurements: readonly Measurement[], options: BenchOptions): void {
+const NAME_WIDTH = 44;
+
+/** A measurement of what was measured elsewhere: nanoseconds of CPU time a unit, one number a run. */
+export function measured(name: string, unit: string, unitsPerRun: number, timesNs: readonly number[]): Measurement {
+  const sorted = [...timesNs].sort((a, b) => a - b);
+  const medianNs = sorted[sorted.length >> 1]!;
+  const repetitions = sorted.length;
+  return { name, unit, unitsPerRun, repetitions, minNs: sorted[0]!, medianNs, perSecond: 1e9 / medianNs, hash: null };
+}
+
+/** `facts` are numbers of other kinds, by name. */
+export function report(
+  title: string,
+  measurements: readonly Measurement[],
+  options: BenchOptions,
+  facts: Readonly<Record<string, number>> = {},
+): void {
   if (options.json) {
-    console.log(JSON.stringify({ title, node: process.version, smoke: options.smoke, measurements }));
+    console.log(JSON.stringify({ title, node: process.version, smoke: options.smoke, measurements, ...facts }));
     return;
   }
   console.log(title);
   for (const { name, unit, minNs, medianNs, perSecond, hash } of measurements) {
     const times = `${minNs.toFixed(1).padStart(8)} ns min ${medianNs.toFixed(1).padStart(8)} ns median`;
     const rate = `${Math.round(perSecond).toLocaleString('en').padStart(12)} ${unit}s/s`;
-    console.log(`  ${name.padEnd(34)} ${times} ${rate}${hash === null ? '' : `   #${hash}`}`);
+    console.log(`  ${name.padEnd(NAME_WIDTH)} ${times} ${rate}${hash === null ? '' : `   #${hash}`}`);
+  }
+  for (const [name, value] of Object.entries(facts)) {
+    const text = value.toLocaleString('en', { maximumFractionDigits: value < 10 ? 2 : 0 });
+    console.log(`  ${name.padEnd(NAME_WIDTH)} ${text.padStart(12)}`);
   }
 }
 

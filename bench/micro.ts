@@ -1,4 +1,5 @@
 import { Bench } from 'tinybench';
+import { jobOf } from '../src/cli/bench/fleet.ts';
 import { SAMPLE_VALUE, SampleBatch } from '../src/engine/batch.ts';
 import { duration, formatDuration } from '../src/engine/duration.ts';
 import { Engine } from '../src/engine/engine.ts';
@@ -50,7 +51,7 @@ for (let i = 0; i < SLOS; i++) {
     ['__name__', 'http_requests_total'],
     ['code', '200'],
     ['instance', 'a'],
-    ['job', `kubernetes-pods/service-${i}`],
+    ['job', jobOf(i)],
   ]);
   batch.push(engine.register(labels, encodeLabels(labels)), 0, 0, SAMPLE_VALUE);
 }
@@ -78,15 +79,15 @@ bench.add(
 let tickMs = scrapeAll();
 
 await bench.run();
-const results = bench.tasks.flatMap(({ name, result }) =>
+const measurements = bench.tasks.flatMap(({ name, result }) =>
   'latency' in result ? [{ name, medianNs: result.latency.p50 * 1e6, minNs: result.latency.min * 1e6 }] : [],
 );
 const bytesPerSlo = engine.ringBytes / SLOS;
 if (options.json) {
-  console.log(JSON.stringify({ title: 'micro', smoke: options.smoke, results, bytesPerSlo }));
+  console.log(JSON.stringify({ title: 'micro', smoke: options.smoke, measurements, bytesPerSlo }));
 } else {
   console.log('micro');
-  for (const { name, minNs, medianNs } of results) {
+  for (const { name, minNs, medianNs } of measurements) {
     console.log(
       `  ${name.padEnd(34)} ${minNs.toFixed(0).padStart(12)} ns min ${medianNs.toFixed(0).padStart(12)} ns median`,
     );

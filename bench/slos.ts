@@ -1,20 +1,21 @@
+import { JOB_NAMESPACE, SERIES_PER_TARGET, serviceName, TARGETS_PER_SERVICE } from '../src/cli/bench/fleet.ts';
 import { duration } from '../src/engine/duration.ts';
 import type { Matcher, Slo } from '../src/engine/slo.ts';
 import { policyAlerts } from '../src/engine/windows.ts';
 
 /** One availability SLO of 99.9 % for each service of the corpus (12 targets each), or as many as are asked for. */
 export function slosOf(services: number, window = '30d'): Slo[] {
-  return Array.from({ length: services }, (_, i) => availability(`service-${i}`, window));
+  return Array.from({ length: services }, (_, i) => availability(serviceName(i), window));
 }
 
 /** How many services a corpus of so many series has. */
-export function servicesOf(series: number, seriesPerTarget: number): number {
-  return Math.ceil(series / seriesPerTarget / 12);
+export function servicesOf(series: number): number {
+  return Math.ceil(series / SERIES_PER_TARGET / TARGETS_PER_SERVICE);
 }
 
 function availability(service: string, window: string): Slo {
   const period = duration(window);
-  const total = [equal('__name__', 'http_requests_total'), equal('job', `kubernetes-pods/${service}`)];
+  const total = [equal('__name__', 'http_requests_total'), equal('job', `${JOB_NAMESPACE}/${service}`)];
   const failed: Matcher = { name: 'code', op: '=~', value: '5..', matches: (code) => /^5..$/s.test(code) };
   return {
     id: `${service}/availability`,

@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { PROTOCOLS } from './cli/bench/protocols.ts';
+import { ORDERS } from './cli/bench/shard.ts';
+import { BENCH_FORMATS, type BenchOptions, benchCommand } from './cli/bench.ts';
 import { CHECK_FORMATS, type CheckOptions, checkCommand } from './cli/check.ts';
 import { CONVERT_TARGETS, type ConvertOptions, convertCommand } from './cli/convert/command.ts';
 import { type DemoFlags, demoCommand } from './cli/demo.ts';
@@ -38,6 +41,20 @@ function durationMs(text: string): number {
   if (duration === null) throw new InvalidArgumentError('It must be a duration such as 30s, 5m or 1h30m.');
   if (duration.ms > DURATION_MAX_MS) throw new InvalidArgumentError('It must be at most 24d.');
   return duration.ms;
+}
+
+function wholeNumber(min: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= min && value <= Number.MAX_SAFE_INTEGER) return value;
+    throw new InvalidArgumentError(`It must be a whole number of at least ${min}.`);
+  };
+}
+
+function share(text: string): number {
+  const value = Number(text);
+  if (/^[\d.]+$/.test(text) && value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError('It must be a number from 0 to 1.');
 }
 
 function httpUrl(text: string): string {
@@ -154,6 +171,34 @@ function commandLine(exit: (code: number) => void): Command {
     );
 
   program
+    .command('bench')
+    .description('load a server with realistic samples: what it can take, and whether it counts what it takes')
+    .option('--url <url>', 'the server', httpUrl)
+    .addOption(numberOption('--series <n>', 'series to send, in whole targets of 218', 1, 200_000))
+    .addOption(numberOption('--slos <n>', 'SLOs of the synthetic services to check; the server has to have them', 0, 0))
+    .option('--print-slos', 'print the definitions of these SLOs for the server, and do nothing else', false)
+    .addOption(
+      new Option('--rate <r>', 'samples a second (default: what the series send when scraped every 15 s)')
+        .argParser(wholeNumber(1))
+        .conflicts('max'),
+    )
+    .option('--max', 'as many samples a second as the server takes', false)
+    .addOption(durationOption('--duration <duration>', 'how long to measure, after 2 s of warm-up', 30_000, '30s'))
+    .addOption(new Option('--protocol <protocol>', 'how to send').choices(PROTOCOLS).default('rw1'))
+    .addOption(numberOption('--connections <n>', 'connections to send over', 1, 4))
+    .addOption(numberOption('--samples-per-request <n>', 'samples a request; OTLP takes whole targets', 1, 2_000))
+    .addOption(new Option('--order <order>', 'order of the series in the requests').choices(ORDERS).default('friendly'))
+    .addOption(
+      new Option('--churn <share>', 'share of the targets replaced in a round, 0 to 1').argParser(share).default(0),
+    )
+    .addOption(numberOption('--seed <n>', 'another seed sends other values and pods', 0, 1))
+    .addOption(new Option('--format <format>', 'how to print').choices(BENCH_FORMATS).default('text'))
+    .action(async ({ duration, ...options }: Omit<BenchOptions, 'durationMs'> & { duration: number }) => {
+      const isTerminal = process.stderr.isTTY === true;
+      exit(await benchCommand({ ...options, durationMs: duration }, { ...context, isTerminal }));
+    });
+
+  program
     .command('relabel')
     .description('print the remote_write section of a Prometheus that sends what the SLOs need and nothing else')
     .argument('<path...>', 'definition files, folders or globs')
@@ -182,6 +227,10 @@ function rollingWindowMs(text: string): number {
   const wrong = FORMS.rollingWindow(text);
   if (wrong !== null) throw new InvalidArgumentError(`It ${wrong.message}.`);
   return parseDuration(text)!.ms;
+}
+
+function numberOption(flags: string, description: string, min: number, otherwise: number): Option {
+  return new Option(flags, description).argParser(wholeNumber(min)).default(otherwise);
 }
 
 function durationOption(flags: string, description: string, defaultMs: number, defaultText: string): Option {

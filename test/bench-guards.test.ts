@@ -26,12 +26,49 @@ test('a sample of a known series leaves at most one byte on the JavaScript heap'
 test('the decode bench runs and computes what it always computed', async () => {
   const { measurements } = await bench('decode');
   expect((measurements as { name: string; hash: string | null }[]).map(({ name, hash }) => [name, hash])).toEqual([
-    ['2k series snappy alone', '99c547a2'],
-    ['2k series snappy and walk', 'e617bbcc'],
+    ['2k series snappy alone', 'e5c652d9'],
+    ['2k series snappy and walk', '69dd2364'],
     ['2k series first sight', null],
-    ['2k series, 2.0 snappy alone', 'b287bc12'],
+    ['2k series, 2.0 snappy alone', 'faac5339'],
     // The rows are those of 1.0.
-    ['2k series, 2.0 snappy and walk', 'e617bbcc'],
+    ['2k series, 2.0 snappy and walk', '69dd2364'],
     ['2k series, 2.0 first sight', null],
   ]);
 });
+
+test('the ring of a 30-day SLO takes at most 40 KiB', async () => {
+  const { bytesPerSlo } = await bench('micro');
+  expect(bytesPerSlo).toBeLessThanOrEqual(40 * 1024);
+});
+
+test('the journal holds at most one byte for a sample', async () => {
+  const { journalBytesPerSample } = await bench('durability');
+  expect(journalBytesPerSample).toBeGreaterThan(0);
+  expect(journalBytesPerSample).toBeLessThanOrEqual(1);
+});
+
+test('the benches of whole servers run', async () => {
+  const http = (await bench('http')) as { measurements: { name: string; minNs: number }[] };
+  expect(http.measurements.map(({ name }) => name)).toEqual(['2k series']);
+  expect(http.measurements[0]!.minNs).toBeGreaterThan(0);
+  expect(await bench('cold-start')).toMatchObject({ series: 2_180, journalRounds: 10 });
+  const latency = await bench('latency');
+  for (const name of ['ingestP99Ms', 'visibleP99Ms', 'gateP99Ms', 'stateP99Ms'])
+    expect(latency[name], name).toBeGreaterThan(0);
+  const memory = await bench('memory');
+  for (const name of ['loadedBytes', 'drownedBytes']) expect(memory[name], name).toBeGreaterThan(0);
+}, 120_000);
+
+test('the comparison with peers runs, with those that are installed', async () => {
+  const { ingest, history } = (await bench('peers')) as {
+    ingest: { rows: { name: string; requestsRefused: number; samplesPerCpuSecond: number }[] }[];
+    history: { name: string; cpuMs: number }[];
+  };
+  const rows = ingest[0]!.rows;
+  expect(rows.slice(0, 2).map(({ name }) => name)).toEqual(['Slipstream', 'naive Node service']);
+  for (const { name, samplesPerCpuSecond, requestsRefused } of rows) {
+    expect(samplesPerCpuSecond, name).toBeGreaterThan(0);
+    expect(requestsRefused, name).toBe(0);
+  }
+  expect(history[0]!.name).toBe('Slipstream');
+}, 120_000);

@@ -104,10 +104,20 @@ export class Peer {
   }
 }
 
-export function slipstream(dir: string, port: number, definitions: string): Peer {
+export function slipstream(dir: string, port: number, definitions: string, flags: readonly string[] = []): Peer {
   const file = path.join(dir, 'slos.yaml');
   writeFileSync(file, definitions);
-  const args = [MAIN, 'serve', '--listen', `127.0.0.1:${port}`, '--data', path.join(dir, 'data'), '--slos', file];
+  const args = [
+    MAIN,
+    'serve',
+    '--listen',
+    `127.0.0.1:${port}`,
+    '--data',
+    path.join(dir, 'data'),
+    '--slos',
+    file,
+    ...flags,
+  ];
   return new Peer(process.execPath, args, `http://127.0.0.1:${port}/-/ready`);
 }
 
