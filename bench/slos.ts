@@ -1,6 +1,7 @@
 import { duration } from '../src/engine/duration.ts';
 import type { Matcher, Slo } from '../src/engine/slo.ts';
 import { policyAlerts } from '../src/engine/windows.ts';
+import { HANDLERS } from './corpus.ts';
 
 /** One availability SLO of 99.9 % for each service of the corpus (12 targets each), or as many as are asked for. */
 export function slosOf(services: number, window = '30d'): Slo[] {
@@ -50,4 +51,31 @@ function availability(service: string, window: string): Slo {
 
 function equal(name: string, value: string): Matcher {
   return { name, op: '=', value, matches: (text) => text === value };
+}
+
+/**
+ * Definition files for the services of a corpus: of each service one SLO over all its requests, and for each handler one of
+ * availability and one of latency; as many as are asked for, in turn.
+ */
+export function definitionsOf(services: number, slos: number): object[] {
+  return Array.from({ length: services }, (_, i) => {
+    const selector = (name: string, ...matchers: string[]): string =>
+      `${name}{${[`job="kubernetes-pods/service-${i}"`, ...matchers].join()}}`;
+    const events = (...matchers: string[]): object => ({
+      events: {
+        total: selector('http_requests_total', ...matchers),
+        bad: selector('http_requests_total', ...matchers, 'code=~"5.."'),
+      },
+    });
+    const all = [{ name: 'availability', objective: 99.9, sli: events() }];
+    for (const [handler, path] of HANDLERS.entries()) {
+      const matcher = `handler="${path}"`;
+      const latency = { histogram: selector('http_request_duration_seconds', matcher), threshold: '250ms' };
+      all.push({ name: `availability-${handler}`, objective: 99.9, sli: events(matcher) });
+      all.push({ name: `latency-${handler}`, objective: 99, sli: { latency } });
+    }
+    const mine = Math.floor(((i + 1) * slos) / services) - Math.floor((i * slos) / services);
+    if (mine > all.length) throw new Error(`a service has at most ${all.length} SLOs`);
+    return { apiVersion: 'slipstream/v1', service: `service-${i}`, slos: all.slice(0, mine) };
+  });
 }
