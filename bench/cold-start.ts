@@ -65,7 +65,9 @@ try {
 
 function print(loaded: Memory): void {
   if (options.json) {
-    console.log(JSON.stringify({ title: 'cold start', smoke: options.smoke, series: SERIES, slos: SLOS, loaded, starts }));
+    console.log(
+      JSON.stringify({ title: 'cold start', smoke: options.smoke, series: SERIES, slos: SLOS, loaded, starts }),
+    );
     return;
   }
   const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(0).padStart(4)} MB`;

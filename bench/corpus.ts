@@ -56,7 +56,14 @@ interface Target {
   readonly offsetMs: number;
 }
 
-export const HANDLERS = ['/api/v1/orders', '/api/v1/carts', '/api/v1/users/:id', '/api/v1/search', '/login', '/healthz'];
+export const HANDLERS = [
+  '/api/v1/orders',
+  '/api/v1/carts',
+  '/api/v1/users/:id',
+  '/api/v1/search',
+  '/login',
+  '/healthz',
+];
 const METHODS_AND_CODES = [
   ['GET', '200'],
   ['GET', '404'],

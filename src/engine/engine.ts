@@ -408,10 +408,15 @@ export class Engine {
 
   /** One tick: judges every alert as of its watermark and returns what changed. */
   evaluate(nowMs: number): AlertTransition[] {
+    const { entries, watch } = this.#accounts;
+    for (const entry of entries) this.#accounts.settle(entry, nowMs);
+    watch.look();
     const transitions: AlertTransition[] = [];
-    for (const entry of this.#accounts.entries) {
-      this.#accounts.settle(entry, nowMs);
-      entry.ledger.evaluate(nowMs, transitions);
+    for (let i = 0; i < entries.length; i++) {
+      if (!watch.isDue(i)) continue;
+      const { ledger } = entries[i]!;
+      ledger.evaluate(nowMs, transitions);
+      watch.setRestless(i, ledger.isRestless);
     }
     return transitions;
   }
@@ -455,8 +460,7 @@ export class Engine {
   /** Hands over the events by minute that were settled since history was last taken. */
   takeHistory(each: (sloId: string, group: Group | null, minuteMs: number, good: number, bad: number) => void): void {
     for (const { ledger } of this.#accounts.entries) {
-      for (const [minuteMs, [good, bad]] of ledger.unrecorded) each(ledger.slo.id, ledger.group, minuteMs, good, bad);
-      ledger.clearUnrecorded();
+      ledger.unrecorded.take((minuteMs, good, bad) => each(ledger.slo.id, ledger.group, minuteMs, good, bad));
     }
   }
 
