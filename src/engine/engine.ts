@@ -73,6 +73,9 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #scopes: Scope[] = [];
   readonly #scopeOf = new Map<string, Scope>();
+  /** Those that only targets of one job belong to, and the others, by their place in `#scopes`. */
+  readonly #scopesByJob = new Map<string, number[]>();
+  readonly #scopesOfAnyJob: number[] = [];
   /** Those of SLOs that are judged slice by slice. */
   readonly #slicedScopes: Scope[];
   readonly #accounts: Accounts;
@@ -130,6 +133,13 @@ export class Engine {
     if (present !== undefined) return present;
     const scope = new Scope(key, alternatives, this.#options.settleMs, this.#options.staleAfterMs);
     this.#scopeOf.set(key, scope);
+    const jobs = scope.jobs;
+    if (jobs === null) this.#scopesOfAnyJob.push(this.#scopes.length);
+    for (const job of jobs ?? []) {
+      const ofJob = this.#scopesByJob.get(job);
+      if (ofJob === undefined) this.#scopesByJob.set(job, [this.#scopes.length]);
+      else ofJob.push(this.#scopes.length);
+    }
     this.#scopes.push(scope);
     return scope;
   }
@@ -166,7 +176,10 @@ export class Engine {
    */
   register(labels: LabelSet, canonical: Uint8Array, originals: LabelSet | null = null): number {
     const known = this.table.find(canonical, 0, canonical.length);
-    if (known !== -1) return known;
+    return known !== -1 ? known : this.#meet(labels, canonical, originals);
+  }
+
+  #meet(labels: LabelSet, canonical: Uint8Array, originals: LabelSet | null): number {
     const job = labelValue(labels, 'job');
     const instance = labelValue(labels, 'instance');
     const read = readings(labels, originals);
@@ -193,7 +206,10 @@ export class Engine {
     const known = this.table.find(kept, 0, kept.length);
     if (known !== -1) return known;
     const { labels, originals, labelsEnd } = decodeSeries(kept);
-    return this.register(labels, kept.subarray(0, labelsEnd), originals);
+    // Without originals these are the bytes that were just looked for.
+    return originals === null
+      ? this.#meet(labels, kept, null)
+      : this.register(labels, kept.subarray(0, labelsEnd), originals);
   }
 
   /** Whether an SLO reads the native histograms of a series. */
@@ -205,7 +221,8 @@ export class Engine {
     const known = this.#targets.find(job, instance);
     if (known !== -1) return known;
     this.#counts.reserve(this.#targets.size + 1);
-    const scopes = this.#scopes.flatMap((scope, i) => (scope.includes(job, instance) ? [i] : []));
+    const candidates = [...(this.#scopesByJob.get(job) ?? []), ...this.#scopesOfAnyJob];
+    const scopes = candidates.filter((i) => this.#scopes[i]!.includes(job, instance));
     return this.#targets.add(job, instance, scopes);
   }
 
