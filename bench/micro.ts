@@ -1,10 +1,11 @@
 import { Bench } from 'tinybench';
 import { jobOf } from '../src/cli/bench/fleet.ts';
 import { SAMPLE_VALUE, SampleBatch } from '../src/engine/batch.ts';
+import { burnRate } from '../src/engine/burn-rate.ts';
 import { duration, formatDuration } from '../src/engine/duration.ts';
 import { Engine } from '../src/engine/engine.ts';
 import { encodeLabels, labelSet } from '../src/engine/label-set.ts';
-import { Ring } from '../src/engine/ring.ts';
+import { Ring, RingBlocks } from '../src/engine/ring.ts';
 import { benchOptions } from './harness.ts';
 import { slosOf } from './slos.ts';
 
@@ -44,6 +45,32 @@ for (const windowMs of [WINDOWS[0]!, WINDOWS.at(-1)!]) {
 }
 
 const SLOS = options.smoke ? 100 : 10_000;
+
+// Every burn rate of so many SLOs with a month of history, each with a watermark of its own.
+function burnRatesBench(name: string, windowsMs: readonly number[]): void {
+  const rings = new RingBlocks();
+  for (let i = 0; i < SLOS; i++) {
+    const one = rings.allocate(windowsMs);
+    for (let hour = 0; hour <= 720; hour++) one.add(START_MS + hour * 3_600_000, 100, 1);
+    one.settledMs = START_MS + 720 * 3_600_000 + ((i * 37) % 15_000);
+  }
+  const sums = windowsMs.map(() => new Float64Array(2 * rings.blocks[0]!.lanes));
+  const rates = new Float64Array(SLOS * windowsMs.length);
+  bench.add(name, () => {
+    let at = 0;
+    for (const block of rings.blocks) {
+      block.read(sums);
+      for (const ofWindow of sums) {
+        for (let lane = 0; lane < block.used; lane++)
+          rates[at++] = burnRate(ofWindow[2 * lane]!, ofWindow[2 * lane + 1]!, 0.001);
+      }
+    }
+  });
+}
+burnRatesBench(`burn rates of ${SLOS} SLOs, 8 windows`, WINDOWS);
+burnRatesBench(`burn rates of ${SLOS} SLOs, 5m`, WINDOWS.slice(0, 1));
+burnRatesBench(`burn rates of ${SLOS} SLOs, 90d`, WINDOWS.slice(-1));
+
 const engine = new Engine(slosOf(SLOS));
 const batch = new SampleBatch(SLOS);
 for (let i = 0; i < SLOS; i++) {
@@ -65,18 +92,14 @@ function scrapeAll(): number {
   engine.ingest(batch, nowMs);
   return nowMs + 5_000;
 }
-bench.add(
-  `evaluate ${SLOS} SLOs`,
-  () => {
-    engine.evaluate(tickMs);
-  },
-  {
-    beforeEach: () => {
-      tickMs = scrapeAll();
-    },
-  },
-);
 let tickMs = scrapeAll();
+const scrapeBefore = {
+  beforeEach: () => {
+    tickMs = scrapeAll();
+  },
+};
+bench.add(`tick over ${SLOS} SLOs, a scrape to settle`, () => void engine.evaluate(tickMs), scrapeBefore);
+bench.add(`tick over ${SLOS} SLOs, nothing new`, () => void engine.evaluate(tickMs));
 
 await bench.run();
 const measurements = bench.tasks.flatMap(({ name, result }) =>
@@ -89,8 +112,8 @@ if (options.json) {
   console.log('micro');
   for (const { name, minNs, medianNs } of measurements) {
     console.log(
-      `  ${name.padEnd(34)} ${minNs.toFixed(0).padStart(12)} ns min ${medianNs.toFixed(0).padStart(12)} ns median`,
+      `  ${name.padEnd(44)} ${minNs.toFixed(0).padStart(12)} ns min ${medianNs.toFixed(0).padStart(12)} ns median`,
     );
   }
-  console.log(`  ring of a 30d SLO                  ${bytesPerSlo} bytes`);
+  console.log(`  ring of a 30d SLO                            ${bytesPerSlo} bytes`);
 }

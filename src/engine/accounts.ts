@@ -4,6 +4,7 @@ import { RingBlocks } from './ring.ts';
 import type { Scope } from './scope.ts';
 import type { Slo } from './slo.ts';
 import { Timekeeper } from './timekeeper.ts';
+import { Watch } from './watch.ts';
 
 /**
  * Where increments are added up: an account a ledger, and a second one for the lower and upper counts of a latency SLO.
@@ -20,6 +21,8 @@ export class Accounts {
   readonly sloOf: number[] = [];
   readonly entries: LedgerEntry[] = [];
   readonly rings = new RingBlocks();
+  /** Knows the ledgers by their place among the entries. */
+  readonly watch = new Watch();
   readonly #slos: readonly Slo[];
   readonly #times: readonly Timekeeper[];
   readonly #byAccount: { ledger: Ledger; bounds: boolean }[] = [];
@@ -88,6 +91,7 @@ export class Accounts {
     const latency = this.#slos[slo]!.sli.kind === 'latency';
     const events = this.#account(slo, ledger, false);
     const entry = { slo, ledger, events, bounds: latency ? this.#account(slo, ledger, true) : -1 };
+    this.watch.add(this.entries.length, ledger.watched);
     this.entries.push(entry);
     this.#bySlo[slo]!.push(entry);
     return entry;

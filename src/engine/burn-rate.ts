@@ -17,6 +17,14 @@ export function burnRate(good: number, bad: number, errorBudget: number): number
   return errorRatio(good, bad) / errorBudget;
 }
 
+/**
+ * A share of bad events that every burn rate of at least `burn` exceeds: compared without a division, and a billionth lower than
+ * it ought to be, so that what rounding does to the two divisions of `burnRate` cannot hide one.
+ */
+export function leastErrorRatio(burn: number, errorBudget: number): number {
+  return Math.min(burn * errorBudget, 1) * (1 - 1e-9);
+}
+
 /** Good share of all events, 0..1; null when nothing happened. */
 export function goodRatio(good: number, bad: number): number | null {
   const total = good + bad;

@@ -8,7 +8,7 @@ import { IngestOutcome } from './outcome.ts';
 import { type PushedEvents, Pushes, type PushOutcome } from './pushes.ts';
 import { Replicas } from './replicas.ts';
 import { Scope, scopeOf } from './scope.ts';
-import { COUNTER, EXISTED_BEFORE, OTHER, SeriesColumns, UNMATCHED } from './series-columns.ts';
+import { COUNTER, EXISTED_BEFORE, IDLE, OTHER, SeriesColumns, UNMATCHED } from './series-columns.ts';
 import { SeriesTable } from './series-table.ts';
 import { isSliced } from './slices.ts';
 import type { Slo } from './slo.ts';
@@ -66,6 +66,9 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #scopes: Scope[] = [];
   readonly #scopeOf = new Map<string, Scope>();
+  /** Those that only targets of one job belong to, and the others, by their place in `#scopes`. */
+  readonly #scopesByJob = new Map<string, number[]>();
+  readonly #scopesOfAnyJob: number[] = [];
   /** Those of SLOs that are judged slice by slice. */
   readonly #slicedScopes: Scope[];
   readonly #accounts: Accounts;
@@ -123,6 +126,13 @@ export class Engine {
     if (present !== undefined) return present;
     const scope = new Scope(key, alternatives, this.#options.settleMs, this.#options.staleAfterMs);
     this.#scopeOf.set(key, scope);
+    const jobs = scope.jobs;
+    if (jobs === null) this.#scopesOfAnyJob.push(this.#scopes.length);
+    for (const job of jobs ?? []) {
+      const ofJob = this.#scopesByJob.get(job);
+      if (ofJob === undefined) this.#scopesByJob.set(job, [this.#scopes.length]);
+      else ofJob.push(this.#scopes.length);
+    }
     this.#scopes.push(scope);
     return scope;
   }
@@ -160,7 +170,10 @@ export class Engine {
    */
   register(labels: LabelSet, canonical: Uint8Array, originals: LabelSet | null = null): number {
     const known = this.table.find(canonical, 0, canonical.length);
-    if (known !== -1) return known;
+    return known !== -1 ? known : this.#meet(labels, canonical, originals);
+  }
+
+  #meet(labels: LabelSet, canonical: Uint8Array, originals: LabelSet | null): number {
     const job = labelValue(labels, 'job');
     const instance = labelValue(labels, 'instance');
     const read = readings(labels, originals);
@@ -190,7 +203,10 @@ export class Engine {
     const known = this.table.find(kept, 0, kept.length);
     if (known !== -1) return known;
     const { labels, originals, labelsEnd } = decodeSeries(kept);
-    return this.register(labels, kept.subarray(0, labelsEnd), originals);
+    // Without originals these are the bytes that were just looked for.
+    return originals === null
+      ? this.#meet(labels, kept, null)
+      : this.register(labels, kept.subarray(0, labelsEnd), originals);
   }
 
   /** Whether an SLO reads the native histograms of a series. */
@@ -202,7 +218,8 @@ export class Engine {
     const known = this.#targets.find(job, instance);
     if (known !== -1) return known;
     this.#counts.reserve(this.#targets.size + 1);
-    const scopes = this.#scopes.flatMap((scope, i) => (scope.includes(job, instance) ? [i] : []));
+    const candidates = [...(this.#scopesByJob.get(job) ?? []), ...this.#scopesOfAnyJob];
+    const scopes = candidates.filter((i) => this.#scopes[i]!.includes(job, instance));
     return this.#targets.add(job, instance, scopes);
   }
 
@@ -254,8 +271,9 @@ export class Engine {
         changes = true;
       }
       const seriesRole = role[id]!;
-      if (seriesRole === UNMATCHED) {
-        unmatched++;
+      if (seriesRole <= IDLE) {
+        if (seriesRole === IDLE) accepted++;
+        else unmatched++;
         if (changes) {
           movesClock[id] = 1;
           changedRows[changed++] = row;
@@ -423,10 +441,15 @@ export class Engine {
 
   /** One tick: judges every alert as of its watermark and returns what changed. */
   evaluate(nowMs: number): AlertTransition[] {
+    const { entries, watch } = this.#accounts;
+    for (const entry of entries) this.#accounts.settle(entry, nowMs);
+    watch.look();
     const transitions: AlertTransition[] = [];
-    for (const entry of this.#accounts.entries) {
-      this.#accounts.settle(entry, nowMs);
-      entry.ledger.evaluate(nowMs, transitions);
+    for (let i = 0; i < entries.length; i++) {
+      if (!watch.isDue(i)) continue;
+      const { ledger } = entries[i]!;
+      ledger.evaluate(nowMs, transitions);
+      watch.setRestless(i, ledger.isRestless);
     }
     return transitions;
   }
@@ -470,8 +493,7 @@ export class Engine {
   /** Hands over the events by minute that were settled since history was last taken. */
   takeHistory(each: (sloId: string, group: Group | null, minuteMs: number, good: number, bad: number) => void): void {
     for (const { ledger } of this.#accounts.entries) {
-      for (const [minuteMs, [good, bad]] of ledger.unrecorded) each(ledger.slo.id, ledger.group, minuteMs, good, bad);
-      ledger.clearUnrecorded();
+      ledger.unrecorded.take((minuteMs, good, bad) => each(ledger.slo.id, ledger.group, minuteMs, good, bad));
     }
   }
 
@@ -485,7 +507,7 @@ export class Engine {
     const { lastMs, lastValue, lastLow, lastStartMs, role, movesClock } = this.#series;
     const series: EngineSave['series'] = [];
     for (let id = 0; id < this.table.size; id++) {
-      if (role[id] === UNMATCHED && movesClock[id] === 0) continue;
+      if (role[id]! <= IDLE && movesClock[id] === 0) continue;
       series.push({
         id,
         labels: this.table.labelBytes(id),
@@ -564,7 +586,7 @@ export class Engine {
       this.#series.lastStartMs[newId] = lastStartMs;
       this.#series.movesClock[newId] = 1;
       if (histogram !== null) this.#unusual.histograms.set(newId, histogram);
-      if (this.#series.role[newId] === UNMATCHED) continue;
+      if (this.#series.role[newId]! <= IDLE) continue;
       if (suspect !== null) this.#unusual.duplicates.load({ ...suspect, id: newId });
       if (suspect !== null || lastLow !== 0) this.#series.role[newId] = OTHER;
     }

@@ -1,15 +1,16 @@
 import { Alert } from './alert.ts';
-import { burnRate, exhaustedAtMs, goodRatio } from './burn-rate.ts';
+import { burnRate, exhaustedAtMs, goodRatio, leastErrorRatio } from './burn-rate.ts';
 import type { Period } from './calendar.ts';
-import { MINUTE_MS } from './duration.ts';
+import { MinuteEvents } from './minute-events.ts';
 import { type PendingRow, PendingRows } from './pending.ts';
-import { type RingBlocks, slotMsFor } from './ring.ts';
+import { type Ring, type RingBlocks, slotMsFor } from './ring.ts';
 import type { Scope } from './scope.ts';
 import { isSliced, Slices, type SlicesSave } from './slices.ts';
 import type { BurnRateAlert, Slo } from './slo.ts';
 import type { AlertState, AlertTransition, SloHealth, SloState, WindowState } from './state.ts';
 import { Tally, type TallySave, windowsOf } from './tally.ts';
 import type { Timekeeper } from './timekeeper.ts';
+import type { Watched } from './watch.ts';
 import { BUDGET_EXHAUSTED, longestPeriodMs, nominalPeriodMs } from './windows.ts';
 
 /** The label values that make a group, by label name; null for an SLO without groups. */
@@ -25,6 +26,8 @@ export class Ledger {
   readonly #time: Timekeeper;
   readonly #rings: RingBlocks;
   readonly #tally: Tally;
+  /** Of the tally; it knows the watermark up to which events are settled. */
+  readonly #ring: Ring;
   readonly #pending = new PendingRows();
   readonly #slices: Slices | null;
   readonly #alertRules: readonly AlertRule[];
@@ -33,13 +36,17 @@ export class Ledger {
   readonly #coverageSlotMs: number;
   /** Good events at the least and at the most, where a latency threshold lies between two buckets. */
   #bounds: Bounds | null = null;
-  /** Events by minute that history has not been given yet. */
-  readonly #unrecorded = new Map<number, [good: number, bad: number]>();
-  /** The watermark up to which events are settled; NaN before the first. */
-  #settledMs = Number.NaN;
+  /** Settled events that history has not been given yet. Late ones add to minutes given before. */
+  readonly unrecorded = new MinuteEvents();
   /** Event time of the last evaluation that was not frozen; NaN before the first. */
   #evaluatedMs = Number.NaN;
   #frozen = false;
+
+  /** Counts settled events. */
+  readonly #count = (tMs: number, good: number, bad: number): void => {
+    this.#tally.add(tMs, good, bad);
+    this.unrecorded.add(tMs, good, bad);
+  };
 
   constructor(slo: Slo, group: Group | null, time: Timekeeper, rings: RingBlocks) {
     this.slo = slo;
@@ -47,6 +54,7 @@ export class Ledger {
     this.#time = time;
     this.#rings = rings;
     this.#tally = new Tally(slo, windowsOf(slo), rings);
+    this.#ring = this.#tally.ring;
     this.#alertRules = slo.alerts.burnRateAlerts.map((rule) => ({
       rule,
       long: this.#tally.indexOf(rule.long.ms),
@@ -86,13 +94,13 @@ export class Ledger {
 
   /** Bytes of the ring, the state that every SLO has. */
   get ringBytes(): number {
-    return this.#tally.byteLength;
+    return this.#ring.byteLength;
   }
 
   /** Events of one event time; late ones go to their slot, those beyond the watermark wait. */
   post(tMs: number, good: number, bad: number): void {
     if (this.#slices !== null) this.#slices.post(tMs, good, bad);
-    else if (tMs <= this.#settledMs) this.#count(tMs, good, bad);
+    else if (tMs <= this.#ring.settledMs) this.#count(tMs, good, bad);
     else this.#pending.add(tMs, good, bad);
   }
 
@@ -104,38 +112,33 @@ export class Ledger {
   /** How many of the events at `tMs` were good at the least and at the most. */
   postBounds(tMs: number, lower: number, upper: number): void {
     this.#bounds ??= new Bounds(this.slo, this.#rings);
-    this.#bounds.post(tMs, lower, upper, this.#settledMs);
+    this.#bounds.post(tMs, lower, upper, this.#ring.settledMs);
   }
 
   /** Settles everything up to the watermark. */
   settle(watermarkMs: number): void {
-    if (Number.isNaN(watermarkMs) || watermarkMs <= this.#settledMs) return;
-    const count = (tMs: number, good: number, bad: number): void => this.#count(tMs, good, bad);
-    if (this.#slices !== null) this.#slices.settle(watermarkMs, count);
-    else this.#pending.drain(watermarkMs, count);
+    if (Number.isNaN(watermarkMs) || watermarkMs <= this.#ring.settledMs) return;
+    if (this.#slices !== null) this.#slices.settle(watermarkMs, this.#count);
+    else this.#pending.drain(watermarkMs, this.#count);
     this.#bounds?.settle(watermarkMs);
-    this.#settledMs = watermarkMs;
+    this.#ring.settledMs = watermarkMs;
   }
 
-  #count(tMs: number, good: number, bad: number): void {
-    this.#tally.add(tMs, good, bad);
-    const minuteMs = Math.ceil(tMs / MINUTE_MS) * MINUTE_MS;
-    const minute = this.#unrecorded.get(minuteMs);
-    if (minute === undefined) {
-      this.#unrecorded.set(minuteMs, [good, bad]);
-    } else {
-      minute[0] += good;
-      minute[1] += bad;
-    }
+  /** What to watch, so that the ledger need be judged only when a window burns that an alert waits for. */
+  get watched(): Watched {
+    const waits = new Float64Array(this.#ring.block.windowsMs.length).fill(Number.POSITIVE_INFINITY);
+    const wait = (window: number, burn: number): void => {
+      waits[window] = Math.min(waits[window]!, leastErrorRatio(burn, this.slo.errorBudget));
+    };
+    for (const { rule, long } of this.#alertRules) wait(long, rule.factor);
+    if (this.slo.alerts.budgetExhausted && !this.#tally.hasCalendar) wait(this.#tally.sloWindow, 1);
+    return { ring: this.#ring, waits };
   }
 
-  /** Events by the minute that ends at the key, settled since history was last taken. Late ones add to minutes given before. */
-  get unrecorded(): ReadonlyMap<number, readonly [good: number, bad: number]> {
-    return this.#unrecorded;
-  }
-
-  clearUnrecorded(): void {
-    this.#unrecorded.clear();
+  /** Whether its alerts may change although no window burns: one of them is not inactive, or reads a calendar period. */
+  get isRestless(): boolean {
+    if (this.slo.alerts.budgetExhausted && this.#tally.hasCalendar) return true;
+    return this.#alerts.some((alert) => alert.state !== 'inactive');
   }
 
   /** Judges every alert as of the watermark. The events up to it must have been settled. */
@@ -144,7 +147,7 @@ export class Ledger {
       this.#frozen = true;
       return;
     }
-    const asOfMs = this.#settledMs;
+    const asOfMs = this.#ring.settledMs;
     if (this.#frozen) {
       if (!Number.isNaN(this.#evaluatedMs)) for (const alert of this.#alerts) alert.thaw(asOfMs - this.#evaluatedMs);
       this.#frozen = false;
@@ -189,8 +192,8 @@ export class Ledger {
   state(nowMs: number): SloState {
     const { slo } = this;
     const { windows, sloWindow } = this.#tally;
-    const observed = !Number.isNaN(this.#settledMs);
-    const asOfMs = observed ? Math.min(this.#settledMs, nowMs) : nowMs;
+    const observed = !Number.isNaN(this.#ring.settledMs);
+    const asOfMs = observed ? Math.min(this.#ring.settledMs, nowMs) : nowMs;
     const sums = this.#tally.read(asOfMs);
     const good = sums[2 * sloWindow]!;
     const bad = sums[2 * sloWindow + 1]!;
@@ -240,9 +243,9 @@ export class Ledger {
 
   /** Events of one of the windows that have a burn rate, up to the watermark; null while nothing was observed. */
   recentEvents(windowMs: number, nowMs: number): { good: number; bad: number } | null {
-    if (Number.isNaN(this.#settledMs)) return null;
+    if (Number.isNaN(this.#ring.settledMs)) return null;
     const window = this.#tally.indexOf(windowMs);
-    this.#tally.readWindow(window, Math.min(this.#settledMs, nowMs));
+    this.#tally.readWindow(window, Math.min(this.#ring.settledMs, nowMs));
     const { sums } = this.#tally;
     return { good: sums[2 * window]!, bad: sums[2 * window + 1]! };
   }
@@ -281,7 +284,7 @@ export class Ledger {
     return {
       sloId: this.slo.id,
       group: this.group,
-      settledMs: this.#settledMs,
+      settledMs: this.#ring.settledMs,
       evaluatedMs: this.#evaluatedMs,
       frozen: this.#frozen,
       tally: this.#tally.save(),
@@ -294,7 +297,7 @@ export class Ledger {
 
   /** Takes over what another process, or another definition of the same SLO, had counted. */
   load(save: LedgerSave): void {
-    this.#settledMs = save.settledMs;
+    this.#ring.settledMs = save.settledMs;
     this.#evaluatedMs = save.evaluatedMs;
     this.#frozen = save.frozen;
     this.#tally.load(save.tally);

@@ -1,19 +1,18 @@
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from './duration.ts';
+import { type SlotTaker, Tier } from './tier.ts';
 
 /**
- * Good and bad events of one ledger in slots, and the sum over any window in constant time.
+ * Good and bad events of one ledger in slots, and the sum over any window in constant time (see Tier).
  *
- * A slot of `s` milliseconds is `(k*s, (k+1)*s]` in Unix time. A tier is a ring of slots that holds *prefix sums*: entry `k`
- * is everything up to the end of slot `k`. A window is then the difference of two entries, pro-rated inside the slot that
- * straddles its left edge, whatever its length.
+ * A slot of `s` milliseconds is `(k*s, (k+1)*s]` in Unix time.
  *
  * Why no drift is possible: nothing is ever taken out of a running sum. An entry is written by additions alone, and the
  * rounding error of an addition before the window's left edge is in both ends of the difference and cancels exactly, so the
  * error of a window is that of the additions inside it and cannot grow with age. Sums of whole numbers are exact to 2^53
  * (28 years at ten million events a second).
  *
- * Saved, a ring is one ArrayBuffer: `magic, version, tiers, then per tier slotMs, slots, head`, then the entries of each tier,
- * good and bad in turn. In memory the rings of one layout lie side by side in blocks (see RingBlocks).
+ * Saved, a ring is one ArrayBuffer: `magic, version, tiers, then per tier slotMs, slots, head, entries`, then the newest entries
+ * of each tier, good and bad in turn; those before are nothing. In memory the rings of one layout lie side by side in blocks.
  */
 
 export interface TierLayout {
@@ -32,9 +31,9 @@ const LADDER: readonly { readonly slotMs: number; readonly reachMs: number }[] =
 ];
 
 const MAGIC = 0x51_1b_57_ea;
-const VERSION = 1;
+const VERSION = 2;
 const HEADER = 3;
-const TIER_HEADER = 3;
+const TIER_HEADER = 4;
 /** The slot of the right edge, that of the left edge, and the one before it, beyond the window's whole slots. */
 const SLACK_SLOTS = 3;
 
@@ -64,44 +63,83 @@ function slotsOf(layout: readonly TierLayout[]): number {
 }
 
 /**
- * Memory for rings. Those of one layout lie side by side: a block holds the same slot of 32 rings in one row of 512 bytes. A
+ * Memory for rings. Those of one layout lie side by side: a block holds the same slot of 64 rings in one row of a kilobyte. A
  * tick reads the same few slots of every ring; with a ring a piece each of these reads is a miss of the cache and of the page
- * table (1.9 us an SLO for 10,000 of them), side by side the misses are shared.
+ * table (1.9 us an SLO for 10,000 of them), side by side the misses are shared. A row is no memory until it is written.
  */
-const LANES = 32;
+const LANES = 64;
 
 export class RingBlocks {
-  readonly #open = new Map<string, { readonly block: Float64Array; readonly lanes: number; used: number }>();
+  readonly blocks: RingBlock[] = [];
+  readonly #open = new Map<string, RingBlock>();
+
   /** A ring for these windows. */
   allocate(windowsMs: readonly number[]): Ring {
-    const layout = tiersFor(windowsMs);
-    const key = JSON.stringify(layout);
+    const key = windowsMs.join();
     let open = this.#open.get(key);
-    if (open === undefined || open.used === open.lanes) {
-      open = { block: new Float64Array(2 * LANES * slotsOf(layout)), lanes: LANES, used: 0 };
+    if (open === undefined || open.used === LANES) {
+      open = new RingBlock(tiersFor(windowsMs), LANES, windowsMs);
       this.#open.set(key, open);
+      this.blocks.push(open);
     }
-    return new Ring(layout, open.block, LANES, open.used++);
+    return new Ring(open, open.used++);
+  }
+}
+
+/** Rings for the same windows, side by side. */
+export class RingBlock {
+  readonly windowsMs: readonly number[];
+  readonly tiers: readonly Tier[];
+  readonly lanes: number;
+  /** How many lanes have their ring. */
+  used = 0;
+  /** By lane, the event time up to which the ring has all events; NaN before the first. */
+  readonly settledMs: Float64Array;
+  /** Whether any of the rings got events, or has all of a later time, since somebody set it to false. */
+  changed = false;
+  readonly #tiersByWindow: readonly Tier[];
+
+  constructor(layout: readonly TierLayout[], lanes: number, windowsMs: readonly number[]) {
+    this.windowsMs = windowsMs;
+    this.lanes = lanes;
+    this.tiers = layout.map(({ slotMs, slots }) => new Tier(slotMs, slots, lanes));
+    this.#tiersByWindow = windowsMs.map((windowMs) => this.tierOf(windowMs));
+    this.settledMs = new Float64Array(lanes).fill(Number.NaN);
+  }
+
+  tierOf(windowMs: number): Tier {
+    const slotMs = slotMsFor(windowMs);
+    const tier = this.tiers.find((candidate) => candidate.slotMs === slotMs);
+    if (tier === undefined) throw new Error(`BUG: the ring was not built for a window of ${windowMs} ms`);
+    return tier;
+  }
+
+  /**
+   * Reads every ring as of what it has settled: good and bad events of window `w` and lane `l` at `sums[w][2 * l]`. Windows
+   * without an array are left out.
+   */
+  read(sums: readonly (Float64Array | null)[]): void {
+    const { settledMs, used, tiers } = this;
+    for (const tier of tiers) tier.readAsOf(settledMs, used);
+    for (let window = 0; window < sums.length; window++) {
+      const out = sums[window]!;
+      if (out !== null) this.#tiersByWindow[window]!.readAll(settledMs, used, this.windowsMs[window]!, out);
+    }
   }
 }
 
 export class Ring {
-  readonly #tiers: readonly Tier[];
+  readonly block: RingBlock;
+  readonly lane: number;
 
-  /** The ring in lane `lane` of a block that holds `lanes` of them. */
-  constructor(layout: readonly TierLayout[], block: Float64Array, lanes: number, lane: number) {
-    let row = 0;
-    this.#tiers = layout.map(({ slotMs, slots }) => {
-      const tier = new Tier(slotMs, slots, block, 2 * (row * lanes + lane), 2 * lanes);
-      row += slots;
-      return tier;
-    });
+  constructor(block: RingBlock, lane: number) {
+    this.block = block;
+    this.lane = lane;
   }
 
   /** A ring by itself. */
   static of(windowsMs: readonly number[]): Ring {
-    const layout = tiersFor(windowsMs);
-    return new Ring(layout, new Float64Array(2 * slotsOf(layout)), 1, 0);
+    return new Ring(new RingBlock(tiersFor(windowsMs), 1, windowsMs), 0);
   }
 
   /** The ring that `save` wrote. */
@@ -112,53 +150,70 @@ export class Ring {
       const at = HEADER + i * TIER_HEADER;
       return { slotMs: saved[at]!, slots: saved[at + 1]! };
     });
-    const ring = new Ring(layout, saved.slice(HEADER + layout.length * TIER_HEADER), 1, 0);
-    ring.#tiers.forEach((tier, i) => {
-      tier.head = saved[HEADER + i * TIER_HEADER + 2]!;
+    const { block, lane } = new Ring(new RingBlock(layout, 1, []), 0);
+    let from = HEADER + layout.length * TIER_HEADER;
+    block.tiers.forEach((tier, i) => {
+      const at = HEADER + i * TIER_HEADER;
+      const count = saved[at + 3]!;
+      tier.load(lane, saved[at + 2]!, saved.subarray(from, from + 2 * count));
+      from += 2 * count;
     });
-    return ring;
+    return new Ring(block, lane);
   }
 
   save(): ArrayBuffer {
-    const saved = new Float64Array(this.byteLength / Float64Array.BYTES_PER_ELEMENT);
-    saved.set([MAGIC, VERSION, this.#tiers.length]);
-    let at = HEADER;
-    for (const { slotMs, slots, head } of this.#tiers) {
-      saved.set([slotMs, slots, head], at);
-      at += TIER_HEADER;
-    }
-    for (const tier of this.#tiers) at = tier.write(saved, at);
+    const { tiers } = this.block;
+    const counts = tiers.map((tier) => tier.written(this.lane));
+    const entries = counts.reduce((sum, count) => sum + count, 0);
+    const saved = new Float64Array(HEADER + tiers.length * TIER_HEADER + 2 * entries);
+    saved.set([MAGIC, VERSION, tiers.length]);
+    let to = HEADER + tiers.length * TIER_HEADER;
+    tiers.forEach((tier, i) => {
+      const count = counts[i]!;
+      saved.set([tier.slotMs, tier.slots, tier.head(this.lane), count], HEADER + i * TIER_HEADER);
+      tier.write(this.lane, saved.subarray(to, to + 2 * count));
+      to += 2 * count;
+    });
     return saved.buffer;
   }
 
-  /** Of what it saves, which is also its share of a block. */
+  /** Its share of a block. */
   get byteLength(): number {
-    const entries = HEADER + this.#tiers.length * TIER_HEADER + 2 * slotsOf(this.#tiers);
-    return entries * Float64Array.BYTES_PER_ELEMENT;
+    return 2 * slotsOf(this.block.tiers) * Float64Array.BYTES_PER_ELEMENT;
+  }
+
+  /** The event time up to which it has all events; NaN before the first. */
+  get settledMs(): number {
+    return this.block.settledMs[this.lane]!;
+  }
+
+  set settledMs(tMs: number) {
+    this.block.settledMs[this.lane] = tMs;
+    this.block.changed = true;
   }
 
   /** Adds events at event time `tMs`; false when it is older than every slot kept. */
   add(tMs: number, good: number, bad: number): boolean {
+    const { tiers } = this.block;
+    this.block.changed = true;
     let kept = false;
-    for (let i = 0; i < this.#tiers.length; i++) {
-      if (this.#tiers[i]!.add(tMs, good, bad)) kept = true;
+    for (let i = 0; i < tiers.length; i++) {
+      if (tiers[i]!.add(this.lane, tMs, good, bad)) kept = true;
     }
     return kept;
   }
 
-  /** Which tier serves a window; resolved once, so that reading is two look-ups. */
-  tierOf(windowMs: number): Tier {
-    const slotMs = slotMsFor(windowMs);
-    const tier = this.#tiers.find((candidate) => candidate.slotMs === slotMs);
-    if (tier === undefined) throw new Error(`BUG: the ring was not built for a window of ${windowMs} ms`);
-    return tier;
+  /** The tier that serves a window; resolved once, so that reading is two look-ups. */
+  tierOf(windowMs: number): RingTier {
+    return new RingTier(this.block.tierOf(windowMs), this.lane);
   }
 
   /** Takes over the events of another ring; where its layout differs (an SLO whose windows changed), slot by slot. */
   load(other: Ring): void {
+    this.block.changed = true;
     if (this.#hasLayoutOf(other)) {
-      this.#tiers.forEach((tier, i) => {
-        tier.copy(other.#tiers[i]!);
+      this.block.tiers.forEach((tier, i) => {
+        tier.copy(this.lane, other.block.tiers[i]!, other.lane);
       });
     } else {
       other.eachSlot((endMs, good, bad) => this.add(endMs, good, bad));
@@ -166,158 +221,46 @@ export class Ring {
   }
 
   #hasLayoutOf(other: Ring): boolean {
-    if (this.#tiers.length !== other.#tiers.length) return false;
-    return this.#tiers.every(({ slotMs, slots }, i) => {
-      const theirs = other.#tiers[i]!;
-      return slotMs === theirs.slotMs && slots === theirs.slots;
-    });
+    const { tiers } = this.block;
+    const theirs = other.block.tiers;
+    if (tiers.length !== theirs.length) return false;
+    return tiers.every(({ slotMs, slots }, i) => slotMs === theirs[i]!.slotMs && slots === theirs[i]!.slots);
   }
 
   /**
    * Every slot with events, oldest first, each stretch of time from the finest tier that still has it. Slot sizes are nested,
    * so the cut between two tiers falls on a boundary of both.
    */
-  eachSlot(take: (endMs: number, good: number, bad: number) => void): void {
-    const tiers = this.#tiers;
+  eachSlot(take: SlotTaker): void {
+    const { tiers } = this.block;
     for (let i = tiers.length - 1; i >= 0; i--) {
       const tier = tiers[i]!;
       const coarser = tiers[i + 1];
       const finer = tiers[i - 1];
-      const fromMs = coarser === undefined ? tier.oldestMs : takeOverMs(tier, coarser);
-      const untilMs = finer === undefined ? Number.POSITIVE_INFINITY : takeOverMs(finer, tier);
-      for (let slot = fromMs / tier.slotMs; slot <= tier.head && (slot + 1) * tier.slotMs <= untilMs; slot++) {
-        const good = tier.goodThrough(slot) - tier.goodThrough(slot - 1);
-        const bad = tier.badThrough(slot) - tier.badThrough(slot - 1);
-        if (good !== 0 || bad !== 0) take((slot + 1) * tier.slotMs, good, bad);
-      }
+      const fromMs = coarser === undefined ? tier.oldestMs(this.lane) : this.#takeOverMs(tier, coarser);
+      const untilMs = finer === undefined ? Number.POSITIVE_INFINITY : this.#takeOverMs(finer, tier);
+      tier.eachSlot(this.lane, fromMs, untilMs, take);
     }
+  }
+
+  /** The first boundary of a coarse tier from which the next finer one still knows every slot. */
+  #takeOverMs(finer: Tier, coarser: Tier): number {
+    return Math.ceil(finer.oldestMs(this.lane) / coarser.slotMs) * coarser.slotMs;
   }
 }
 
-/** The first boundary of a coarse tier from which the next finer one still knows every slot. */
-function takeOverMs(finer: Tier, coarser: Tier): number {
-  return Math.ceil(finer.oldestMs / coarser.slotMs) * coarser.slotMs;
-}
+/** One tier of one ring, to read by itself. */
+export class RingTier {
+  readonly #tier: Tier;
+  readonly #lane: number;
 
-/** One resolution of a ring. */
-export class Tier {
-  readonly slotMs: number;
-  readonly slots: number;
-  /** Prefix sums, good beside bad: the entry of slot `k` is at `base + stride * (k modulo slots)`. */
-  readonly #prefix: Float64Array;
-  readonly #base: number;
-  readonly #stride: number;
-  /** The newest slot written, absolute; NaN while empty. */
-  head = Number.NaN;
-
-  constructor(slotMs: number, slots: number, prefix: Float64Array, base: number, stride: number) {
-    this.slotMs = slotMs;
-    this.slots = slots;
-    this.#prefix = prefix;
-    this.#base = base;
-    this.#stride = stride;
-  }
-
-  /** The left edge of the oldest slot whose own events are known; the entry before it only serves to subtract. */
-  get oldestMs(): number {
-    return (this.head - this.slots + 2) * this.slotMs;
-  }
-
-  add(tMs: number, good: number, bad: number): boolean {
-    const prefix = this.#prefix;
-    const slot = Math.ceil(tMs / this.slotMs) - 1;
-    if (!(slot <= this.head)) this.#advance(slot);
-    else if (slot <= this.head - this.slots) return false;
-    // One addition when the event is in the newest slot; a late one is in every later prefix too.
-    for (let k = slot; k <= this.head; k++) {
-      const i = this.#at(k);
-      prefix[i]! += good;
-      prefix[i + 1]! += bad;
-    }
-    return true;
-  }
-
-  #advance(slot: number): void {
-    const prefix = this.#prefix;
-    if (!Number.isNaN(this.head)) {
-      const from = this.#at(this.head);
-      const good = prefix[from]!;
-      const bad = prefix[from + 1]!;
-      for (let k = Math.max(this.head + 1, slot - this.slots + 1); k <= slot; k++) {
-        const i = this.#at(k);
-        prefix[i] = good;
-        prefix[i + 1] = bad;
-      }
-    }
-    this.head = slot;
-  }
-
-  /** Slots before 1970 have negative indices. */
-  #at(slot: number): number {
-    const rest = slot % this.slots;
-    return this.#base + this.#stride * (rest < 0 ? rest + this.slots : rest);
-  }
-
-  goodThrough(slot: number): number {
-    return Number.isNaN(this.head) ? 0 : this.#prefix[this.#entry(slot)]!;
-  }
-
-  badThrough(slot: number): number {
-    return Number.isNaN(this.head) ? 0 : this.#prefix[this.#entry(slot) + 1]!;
-  }
-
-  /** Where the prefix sum through the end of a slot stands. */
-  #entry(slot: number): number {
-    const { slots, head } = this;
-    // Before the oldest slot there is nothing to subtract from: reads reach at most one slot further than the ring keeps.
-    return this.#at(slot > head ? head : slot <= head - slots ? head - slots + 1 : slot);
+  constructor(tier: Tier, lane: number) {
+    this.#tier = tier;
+    this.#lane = lane;
   }
 
   /** Writes good and bad events of `(asOfMs - windowMs, asOfMs]` to `out[at]` and `out[at + 1]`. */
   read(asOfMs: number, windowMs: number, out: Float64Array, at: number): void {
-    if (Number.isNaN(this.head)) {
-      out[at] = 0;
-      out[at + 1] = 0;
-      return;
-    }
-    const prefix = this.#prefix;
-    const { slotMs } = this;
-    const edgeMs = asOfMs - windowMs;
-    const left = Math.ceil(edgeMs / slotMs) - 1;
-    const to = this.#entry(Math.ceil(asOfMs / slotMs) - 1);
-    const from = this.#entry(left);
-    // The share of the straddling slot that lies inside the window; 0 when the edge is a boundary.
-    const share = ((left + 1) * slotMs - edgeMs) / slotMs;
-    let good = prefix[to]! - prefix[from]!;
-    let bad = prefix[to + 1]! - prefix[from + 1]!;
-    if (share !== 0) {
-      const before = this.#entry(left - 1);
-      good += share * (prefix[from]! - prefix[before]!);
-      bad += share * (prefix[from + 1]! - prefix[before + 1]!);
-    }
-    out[at] = good;
-    out[at + 1] = bad;
-  }
-
-  /** Writes the entries to `out` from `at` on, in the order of the ring, and returns their end. */
-  write(out: Float64Array, at: number): number {
-    let to = at;
-    for (let row = 0; row < this.slots; row++) {
-      const i = this.#at(row);
-      out[to++] = this.#prefix[i]!;
-      out[to++] = this.#prefix[i + 1]!;
-    }
-    return to;
-  }
-
-  /** Becomes what a tier of the same layout is. */
-  copy(other: Tier): void {
-    this.head = other.head;
-    for (let row = 0; row < this.slots; row++) {
-      const from = other.#at(row);
-      const to = this.#at(row);
-      this.#prefix[to] = other.#prefix[from]!;
-      this.#prefix[to + 1] = other.#prefix[from + 1]!;
-    }
+    this.#tier.read(this.#lane, asOfMs, windowMs, out, at);
   }
 }

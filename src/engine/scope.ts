@@ -49,6 +49,17 @@ export class Scope {
     return this.firstMs !== Number.POSITIVE_INFINITY;
   }
 
+  /** The jobs of all targets it could include, or null when they are not told by name. */
+  get jobs(): ReadonlySet<string> | null {
+    const jobs = new Set<string>();
+    for (const matchers of this.#alternatives) {
+      const exact = matchers.find(({ name, op }) => name === 'job' && op === '=');
+      if (exact === undefined) return null;
+      jobs.add(exact.value);
+    }
+    return jobs;
+  }
+
   /** Whether some selector could match a series of this target. */
   includes(job: string, instance: string): boolean {
     return this.#alternatives.some((matchers) =>

@@ -2,10 +2,12 @@
 
 /** No SLO wants the series. */
 export const UNMATCHED = 0;
+/** An SLO selects the series and takes nothing from it, as of a bucket that is not at its threshold: no sample of it is kept. */
+export const IDLE = 1;
 /** A counter whose increase is all that matters: what the ingest loop knows. */
-export const COUNTER = 1;
+export const COUNTER = 2;
 /** Everything else: gauges, native histograms, counters that are judged slice by slice. */
-export const OTHER = 2;
+export const OTHER = 3;
 
 /** In `lastMs`: no value of the series was ever seen, but a stale marker was. Below every time, so that any sample is newer. */
 export const EXISTED_BEFORE = Number.NEGATIVE_INFINITY;
@@ -19,7 +21,7 @@ export class SeriesColumns {
   target = new Int32Array(1024);
   /** Start timestamp of the last sample; 0 while unknown. */
   lastStartMs = new Float64Array(1024);
-  /** UNMATCHED, COUNTER or OTHER. */
+  /** UNMATCHED, IDLE, COUNTER or OTHER. */
   role = new Uint8Array(1024);
   /** Where the series' feeds begin in the feed columns. */
   feedStart = new Int32Array(1024);
@@ -51,8 +53,7 @@ export class FeedColumns {
   good = new Float64Array(1024);
   bad = new Float64Array(1024);
 
-  /** Returns the row. */
-  push(account: number, good: number, bad: number): number {
+  push(account: number, good: number, bad: number): void {
     if (this.size === this.account.length) {
       this.account = grown(this.account, new Int32Array(2 * this.size));
       this.good = grown(this.good, new Float64Array(2 * this.size));
@@ -62,7 +63,13 @@ export class FeedColumns {
     this.account[row] = account;
     this.good[row] = good;
     this.bad[row] = bad;
-    return row;
+  }
+
+  /** Copies a row over another one. */
+  move(from: number, to: number): void {
+    this.account[to] = this.account[from]!;
+    this.good[to] = this.good[from]!;
+    this.bad[to] = this.bad[from]!;
   }
 }
 

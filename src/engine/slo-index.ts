@@ -45,9 +45,12 @@ export class SloIndex {
   #add(entry: Entry): void {
     const name = exact(entry.matchers, '__name__');
     const job = exact(entry.matchers, 'job');
+    // What a series is found by need not be tested again.
+    const found = job === null ? [name] : [name, job];
+    const left = { ...entry, matchers: entry.matchers.filter((matcher) => !found.includes(matcher)) };
     if (name === null) this.#rest.push(entry);
-    else if (job === null) push(this.#byName, name, entry);
-    else push(this.#byNameAndJob, key(name, job), entry);
+    else if (job === null) push(this.#byName, name.value, left);
+    else push(this.#byNameAndJob, key(name.value, job.value), left);
   }
 
   /** The SLOs that want a series, each once, with everything it is to them; `read` are the label sets it can be taken for. */
@@ -132,9 +135,9 @@ export function matches(matchers: readonly Matcher[], labels: LabelSet): boolean
   return matchers.every((matcher) => matcher.matches(labelValue(labels, matcher.name)));
 }
 
-/** The one value that matchers admit for a label, or null. */
-function exact(matchers: readonly Matcher[], name: string): string | null {
-  return matchers.find((matcher) => matcher.name === name && matcher.op === '=')?.value ?? null;
+/** The matcher that admits one value of a label, or null. */
+function exact(matchers: readonly Matcher[], name: string): Matcher | null {
+  return matchers.find((matcher) => matcher.name === name && matcher.op === '=') ?? null;
 }
 
 function key(name: string, job: string): string {

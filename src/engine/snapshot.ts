@@ -172,7 +172,7 @@ export function readSnapshot(bytes: Uint8Array): EngineSave {
   return {
     series: from.list(() => ({
       id: from.u32(),
-      labels: from.bytes(),
+      labels: from.view(),
       lastMs: from.f64(),
       lastValue: from.f64(),
       lastLow: from.f64(),
@@ -334,19 +334,22 @@ class Reader {
     return value;
   }
 
-  /** A copy, so that it is aligned and outlives the snapshot. */
-  bytes(): Uint8Array<ArrayBuffer> {
+  /** A part of the snapshot itself. */
+  view(): Uint8Array {
     const length = this.u32();
     const end = this.#at + length;
     if (end > this.#bytes.length) throw new Error('the snapshot ends too early');
-    const copy = new Uint8Array(length);
-    copy.set(this.#bytes.subarray(this.#at, end));
     this.#at = end;
-    return copy;
+    return this.#bytes.subarray(end - length, end);
+  }
+
+  /** A copy, so that it is aligned and outlives the snapshot. */
+  bytes(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.view());
   }
 
   text(): string {
-    return this.#utf8.decode(this.bytes());
+    return this.#utf8.decode(this.view());
   }
 
   list<T>(read: () => T): T[] {

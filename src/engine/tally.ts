@@ -1,5 +1,5 @@
 import { CalendarSum } from './calendar.ts';
-import { Ring, type RingBlocks, type Tier } from './ring.ts';
+import { Ring, type RingBlocks, type RingTier } from './ring.ts';
 import type { Duration, Slo } from './slo.ts';
 import { longestPeriodMs, STANDARD_WINDOWS } from './windows.ts';
 
@@ -36,14 +36,14 @@ export class Tally {
   readonly sums: Float64Array;
   /** Which entry of `sums` is the SLO window. */
   readonly sloWindow: number;
-  readonly #ring: Ring;
-  readonly #tiers: readonly Tier[];
+  readonly ring: Ring;
+  readonly #tiers: readonly RingTier[];
   readonly #calendar: CalendarSum | null;
 
   constructor(slo: Slo, windows: readonly Window[], rings: RingBlocks) {
     this.windows = windows;
-    this.#ring = rings.allocate(windows.map((window) => window.ms));
-    this.#tiers = windows.map((window) => this.#ring.tierOf(window.ms));
+    this.ring = rings.allocate(windows.map((window) => window.ms));
+    this.#tiers = windows.map((window) => this.ring.tierOf(window.ms));
     this.sums = new Float64Array(2 * (windows.length + 1));
     if (slo.window.kind === 'rolling') {
       this.#calendar = null;
@@ -60,12 +60,13 @@ export class Tally {
     return index;
   }
 
-  get byteLength(): number {
-    return this.#ring.byteLength;
+  /** Whether the SLO window is one of the calendar, which no ring knows. */
+  get hasCalendar(): boolean {
+    return this.#calendar !== null;
   }
 
   add(tMs: number, good: number, bad: number): void {
-    this.#ring.add(tMs, good, bad);
+    this.ring.add(tMs, good, bad);
     this.#calendar?.add(tMs, good, bad);
   }
 
@@ -83,12 +84,12 @@ export class Tally {
   }
 
   save(): TallySave {
-    return { ring: this.#ring.save(), calendar: this.#calendar?.save() ?? [] };
+    return { ring: this.ring.save(), calendar: this.#calendar?.save() ?? [] };
   }
 
   load(save: TallySave): void {
     const ring = Ring.from(save.ring);
-    this.#ring.load(ring);
+    this.ring.load(ring);
     const calendar = this.#calendar;
     if (calendar === null || calendar.load(save.calendar)) return;
     // Another window than the one that was saved: what the slots know of the period is kept, to a slot at its beginning.

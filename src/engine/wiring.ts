@@ -1,7 +1,7 @@
 import type { Accounts, LedgerEntry } from './accounts.ts';
 import { type LabelSet, labelValue } from './label-set.ts';
-import { BucketLayout, parseBound } from './latency.ts';
-import { COUNTER, FeedColumns, OTHER, type SeriesColumns } from './series-columns.ts';
+import { BucketLayout, parseBound, type WeighBucket } from './latency.ts';
+import { COUNTER, FeedColumns, IDLE, OTHER, type SeriesColumns, UNMATCHED } from './series-columns.ts';
 import type { Slo } from './slo.ts';
 import {
   eventWeights,
@@ -65,31 +65,31 @@ export class Wiring {
 
   /** `read` are the label sets by which the series may be selected; the first one says which series it is. */
   connect(id: number, read: readonly LabelSet[]): void {
-    const start = this.feeds.size;
+    const series = this.#series;
     const others: OtherFeed[] = [];
     const labels = read[0]!;
+    series.feedStart[id] = this.feeds.size;
+    series.feedCount[id] = 0;
     for (const match of this.#index.matches(read)) {
       const entry = this.#accounts.forLabels(match.slo, labels);
-      if (entry !== null) this.#feed(match, entry, labels, others);
+      if (entry !== null) this.#feed(match, entry, id, labels, others);
     }
-    this.#series.feedStart[id] = start;
-    this.#series.feedCount[id] = this.feeds.size - start;
     if (others.length > 0) {
       this.#others.set(id, others);
-      this.#series.role[id] = OTHER;
-    } else if (this.feeds.size > start) {
-      this.#series.role[id] = COUNTER;
+      series.role[id] = OTHER;
+    } else if (series.feedCount[id] > 0) {
+      series.role[id] = COUNTER;
     }
   }
 
-  #feed({ slo, roles }: Match, entry: LedgerEntry, labels: LabelSet, others: OtherFeed[]): void {
+  #feed({ slo, roles }: Match, entry: LedgerEntry, id: number, labels: LabelSet, others: OtherFeed[]): void {
     const { sli } = this.#slos[slo]!;
     if ((roles & (IN_TOTAL | IN_GIVEN)) !== 0 && sli.kind === 'events') {
       const { good, bad } = eventWeights(sli.given, roles);
-      this.feeds.push(entry.events, good, bad);
+      this.#weigh(id, entry.events, good, bad);
     }
-    if ((roles & LATENCY_COUNT) !== 0) this.feeds.push(entry.events, 0, 1);
-    if ((roles & LATENCY_BUCKET) !== 0 && sli.kind === 'latency') this.#bucket(entry, sli.thresholdSeconds, labels);
+    if ((roles & LATENCY_COUNT) !== 0) this.#weigh(id, entry.events, 0, 1);
+    if ((roles & LATENCY_BUCKET) !== 0 && sli.kind === 'latency') this.#bucket(entry, sli.thresholdSeconds, id, labels);
     if ((roles & LATENCY_NATIVE) !== 0) others.push({ kind: 'native', entry, slot: -1 });
     if ((roles & GAUGE) !== 0) {
       others.push({
@@ -108,22 +108,55 @@ export class Wiring {
     return slot;
   }
 
-  #bucket(entry: LedgerEntry, thresholdSeconds: number, labels: LabelSet): void {
+  #bucket(entry: LedgerEntry, thresholdSeconds: number, id: number, labels: LabelSet): void {
     const le = parseBound(labelValue(labels, 'le'));
     if (Number.isNaN(le)) return;
+    if (this.#series.role[id] === UNMATCHED) this.#series.role[id] = IDLE;
     const layouts = this.#layouts.get(entry) ?? new Map<string, BucketLayout>();
     this.#layouts.set(entry, layouts);
     const histogram = withoutLe(labels);
-    const layout = layouts.get(histogram) ?? new BucketLayout(thresholdSeconds, this.feeds);
+    const layout = layouts.get(histogram) ?? new BucketLayout(thresholdSeconds, this.#bucketWeights(entry));
     layouts.set(histogram, layout);
-    layout.add(le, this.feeds.push(entry.events, 0, 0), this.feeds.push(entry.bounds, 0, 0));
+    layout.add(le, id);
+  }
+
+  #bucketWeights({ events, bounds }: LedgerEntry): WeighBucket {
+    return (id, good, lower, upper) => {
+      // Good events are no bad ones: the total counts every event as bad until a bucket says otherwise.
+      this.#weigh(id, events, good, -good);
+      this.#weigh(id, bounds, lower, upper);
+      if (this.#series.feedCount[id] === 0 && this.#series.role[id] === COUNTER) this.#series.role[id] = IDLE;
+    };
+  }
+
+  /** Sets what an increase of a series adds to an account. What adds nothing is no feed; only the newest series gets new ones. */
+  #weigh(id: number, account: number, good: number, bad: number): void {
+    const { feedStart, feedCount } = this.#series;
+    const feeds = this.feeds;
+    const start = feedStart[id]!;
+    const end = start + feedCount[id]!;
+    const isNothing = good === 0 && bad === 0;
+    let feed = start;
+    while (feed < end && feeds.account[feed] !== account) feed++;
+    if (feed < end) {
+      feeds.good[feed] = good;
+      feeds.bad[feed] = bad;
+      if (!isNothing) return;
+      feeds.move(end - 1, feed);
+      feedCount[id]!--;
+    } else if (!isNothing) {
+      if (end !== feeds.size) throw new Error(`BUG: series ${id} cannot get another feed`);
+      feeds.push(account, good, bad);
+      feedCount[id]!++;
+    }
   }
 }
 
-/** The same for every bucket of a histogram. */
-function withoutLe(labels: LabelSet): string {
-  const rest = labels.names.flatMap((name, i): [string, string][] =>
-    name === 'le' ? [] : [[name, labels.values[i]!]],
-  );
-  return JSON.stringify(rest);
+/** The same for every bucket of a histogram, and for no other one: each text says where it ends. */
+function withoutLe({ names, values }: LabelSet): string {
+  let key = '';
+  for (let i = 0; i < names.length; i++) {
+    if (names[i] !== 'le') key += `${names[i]!.length} ${names[i]} ${values[i]!.length} ${values[i]} `;
+  }
+  return key;
 }

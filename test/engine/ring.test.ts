@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { duration } from '../../src/engine/duration.ts';
-import { Ring, slotIndex, slotMsFor } from '../../src/engine/ring.ts';
+import { Ring, RingBlocks, slotIndex, slotMsFor } from '../../src/engine/ring.ts';
 import { MIDNIGHT_MS } from '../support/time.ts';
 
 const DAY_MS = 86_400_000;
@@ -155,4 +155,54 @@ test('a ring of another layout keeps its events when the window changes', () => 
       expect(windowSum(ring, asOfMs, duration('90d').ms)[0]).toBeGreaterThanOrEqual(kept);
     }),
   );
+});
+
+test('rings read side by side have, bit for bit, the sums of each ring read by itself', () => {
+  fc.assert(
+    fc.property(fc.array(STORY, { minLength: 1, maxLength: 5 }), fc.nat(3_600_000), (stories, laterMs) => {
+      const blocks = new RingBlocks();
+      const rings = stories.map((story) => {
+        const ring = blocks.allocate(WINDOWS);
+        let tMs = MIDNIGHT_MS;
+        for (const { stepMs, good, bad } of story) {
+          tMs += stepMs;
+          ring.add(tMs, good / 7, bad / 3);
+          ring.settledMs = tMs + laterMs;
+        }
+        return ring;
+      });
+      // Beside them a ring without events.
+      rings.push(blocks.allocate(WINDOWS));
+      rings.at(-1)!.settledMs = MIDNIGHT_MS;
+      const sums = WINDOWS.map(() => new Float64Array(2 * blocks.blocks[0]!.lanes));
+      blocks.blocks[0]!.read(sums);
+      rings.forEach((ring, lane) => {
+        if (Number.isNaN(ring.settledMs)) return;
+        WINDOWS.forEach((windowMs, window) => {
+          const side = [...sums[window]!.subarray(2 * lane, 2 * lane + 2)];
+          expect(side).toEqual(windowSum(ring, ring.settledMs, windowMs));
+        });
+      });
+    }),
+  );
+});
+
+test('a saved ring is as long as the time it has events of, and comes back bit for bit', () => {
+  fc.assert(
+    fc.property(STORY, (story) => {
+      const ring = Ring.of(WINDOWS);
+      let tMs = MIDNIGHT_MS;
+      for (const { stepMs, good, bad } of story) {
+        tMs += stepMs;
+        ring.add(tMs, good, bad);
+      }
+      const back = Ring.of(WINDOWS);
+      back.load(Ring.from(ring.save()));
+      for (const windowMs of WINDOWS) expect(windowSum(back, tMs, windowMs)).toEqual(windowSum(ring, tMs, windowMs));
+      expect(Buffer.from(back.save()).equals(Buffer.from(ring.save()))).toBe(true);
+    }),
+  );
+  const young = Ring.of(WINDOWS);
+  for (let i = 0; i < 20; i++) young.add(MIDNIGHT_MS + i * 15_000, 100, 1);
+  expect(young.save().byteLength).toBeLessThan(8_000);
 });
