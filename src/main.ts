@@ -64,11 +64,14 @@ async function untilSignal(start: () => Promise<Running | number>): Promise<numb
     // Before the start, which may take a while: a signal that comes meanwhile is obeyed after it.
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);
+    // What comes of a reload is logged, and a start that failed says so itself.
     process.on('SIGHUP', () => {
-      log('SIGHUP: this version does not reload; restart it to read changed files, nothing is lost by that');
+      const reloaded = started.then((server) => (typeof server === 'number' ? null : server.reload()));
+      reloaded.catch(() => {});
     });
   });
-  running = await start();
+  const started = start();
+  running = await started;
   if (typeof running === 'number') return running;
   await stopped;
   await running.close();

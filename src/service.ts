@@ -5,14 +5,16 @@ import type { Logger } from 'pino';
 import { createApp } from './api/app.ts';
 import { HttpCounters, ServiceCounters, WriteCounters } from './api/counters.ts';
 import { Intake } from './api/intake.ts';
+import type { Generation } from './api/live.ts';
 import { OtlpIntake } from './api/otlp.ts';
 import { OtlpHttpEndpoint } from './api/otlp-http.ts';
 import { OtlpServers } from './api/otlp-servers.ts';
 import { LoopDelay, Pressure, REQUEST_BYTES } from './api/pressure.ts';
+import { Reloader, type Reread } from './api/reloader.ts';
 import { inSpan } from './api/tracing.ts';
 import { WriteEndpoint } from './api/write.ts';
 import type { Config } from './config.ts';
-import { Engine } from './engine/engine.ts';
+import { Engine, type EngineOptions } from './engine/engine.ts';
 import type { Slo } from './engine/slo.ts';
 import { OtlpReceiver } from './ingest/otlp-receive.ts';
 import { EventReader } from './ingest/pushed-events.ts';
@@ -30,6 +32,8 @@ const UNWRITTEN_MINUTES_MAX = 500_000;
 export interface ServiceOptions {
   readonly config: Config;
   readonly slos: readonly Slo[];
+  /** Reads server file and definitions again. */
+  readonly reread: () => Reread;
   readonly logger: Logger;
   /** The wall clock, Unix milliseconds. */
   readonly clock: () => number;
@@ -43,7 +47,10 @@ export interface Service {
   readonly url: string;
   /** The ports of OTLP, for whoever let the system choose them. */
   readonly otlp: Pick<OtlpServers, 'httpPort' | 'grpcPort'>;
+  /** The one that serves at present. */
   readonly engine: Engine;
+  /** Reads all files again. Resolves with what changed; rejects with an `ApiError` when nothing did, because something is wrong. */
+  reload(): Promise<string>;
   /** Saves the state now; a failure is logged and counted. */
   snapshot(): Promise<void>;
   /** Finishes what has begun, saves a snapshot, and ends. */
@@ -53,6 +60,7 @@ export interface Service {
 export async function startService({
   config,
   slos,
+  reread,
   logger,
   clock,
   version,
@@ -62,21 +70,21 @@ export async function startService({
   const startedMs = clock();
   const store = Store.open(config.dataDir);
   const seed = randomBytes(4).readUInt32LE();
-  const engine = new Engine(slos, {
-    settleMs: config.settleMs,
-    staleAfterMs: config.staleAfterMs,
-    ...(config.ha !== null && { failoverMs: config.ha.failoverMs }),
-    seriesMax: limits.seriesMax,
-    seed,
+  const { promoteResourceAttributes: promoted } = config.otlp;
+  const generation = (engine: Engine): Generation => ({
+    engine,
+    remoteWrite: new RemoteWriteReceiver(engine, limits, config.ha),
+    otlp: new OtlpReceiver({ resolver: engine, limits, promoted, streamsMax: limits.seriesMax, seed }),
+    events: new EventReader(engine),
   });
+  const live = { current: generation(new Engine(slos, { ...engineOptions(config), seed })) };
   const http = new HttpCounters();
   const write1 = new WriteCounters();
   const write2 = new WriteCounters({ rejectsConflicts: true });
   const otlpWrites = new WriteCounters({ rejectsConflicts: true });
   const pushes = new WriteCounters();
   const writes = { remote_write_1: write1, remote_write_2: write2, otlp: otlpWrites, push: pushes };
-  const counters = { write: writes, http, service: new ServiceCounters() };
-  const receiver = new RemoteWriteReceiver(engine, limits, config.ha);
+  const counters = { write: writes, http, service: new ServiceCounters(startedMs) };
   const { bodyBytesMax, journalQueueBytesMax } = limits;
   const loopDelay = new LoopDelay();
   const pressure = new Pressure({
@@ -88,33 +96,23 @@ export async function startService({
     loopDelayMaxMs: limits.eventLoopDelayMaxMs,
     loopDelayMs: loopDelayMs ?? (() => loopDelay.ms),
   });
-  const intake = new Intake({ engine, store, journalQueueBytesMax, pressure, logger, clock });
-  const writing = { engine, intake, counters: { rw1: write1, rw2: write2 }, http, logger, clock };
-  const write = new WriteEndpoint({ ...writing, receiver, bodyBytesMax });
-  const { promoteResourceAttributes: promoted } = config.otlp;
-  const otlp = new OtlpIntake({
-    engine,
-    intake,
-    receiver: new OtlpReceiver({ resolver: engine, limits, promoted, streamsMax: limits.seriesMax, seed }),
-    counters: otlpWrites,
-  });
+  const intake = new Intake({ live, store, journalQueueBytesMax, pressure, logger, clock });
+  const writeCounters = { rw1: write1, rw2: write2 };
+  const write = new WriteEndpoint({ intake, bodyBytesMax, counters: writeCounters, http, logger, clock });
+  const otlp = new OtlpIntake({ intake, counters: otlpWrites });
   const { decodedBytesMax, jsonBytesMax } = limits;
   const bytesMax = { protobuf: decodedBytesMax, json: jsonBytesMax };
   const otlpHttp = new OtlpHttpEndpoint({ otlp, intake, bytesMax, http, logger, clock });
   const otlpServers = new OtlpServers();
-  const metrics = { version, startedMs, engine, store, clock, pressure, ...counters };
+  const metrics = { version, startedMs, live, store, clock, pressure, ...counters };
   const app = createApp({
-    engine,
+    live,
     history: store.history,
     intake,
     endpoints: [write, otlpHttp],
-    events: {
-      intake,
-      reader: new EventReader(engine),
-      bodyBytesMax: Math.min(bodyBytesMax, jsonBytesMax),
-      counters: pushes,
-    },
+    events: { intake, bodyBytesMax: Math.min(bodyBytesMax, jsonBytesMax), counters: pushes },
     metrics,
+    reload: () => reload(),
     connectionsMax: limits.connectionsMax,
     logger,
     clock,
@@ -125,7 +123,7 @@ export async function startService({
   const save = async (): Promise<void> => {
     const started = performance.now();
     try {
-      await journal.snapshot(engine);
+      await journal.snapshot(live.current.engine);
       counters.service.snapshot.observe((performance.now() - started) / 1000);
       counters.service.lastSnapshotMs = clock();
     } catch (error) {
@@ -141,6 +139,23 @@ export async function startService({
     return saving;
   };
 
+  const replace = (read: Config, next: readonly Slo[]): void => {
+    const before = live.current.engine;
+    const engine = before.successor(next, clock(), engineOptions(read));
+    journal = Journal.succeed(store, before, engine);
+    live.current = generation(engine);
+    intake.serve(journal);
+    counters.service.lastSnapshotMs = clock();
+  };
+  const running = () => live.current.engine.slos;
+  const reloader = new Reloader({ config, reread, slos: running, replace, counters: counters.service, logger, clock });
+  const reload = async (): Promise<string> => {
+    // One that is saved after the reload's own would take newer state away. From here on nothing comes in between.
+    while (saving !== null) await saving;
+    intake.checkPhase();
+    return reloader.reload();
+  };
+
   try {
     // Before recovery, so that a probe can tell a server that is recovering from one that is not there.
     await app.listen({ ...config.listen, listenTextResolver: (address) => `listening on ${address}` });
@@ -151,6 +166,7 @@ export async function startService({
       connectionsMax: limits.connectionsMax,
     });
     const started = performance.now();
+    const { engine } = live.current;
     const recovered = recover(store, engine, clock());
     engine.restartCounts();
     counters.service.recoverySeconds = (performance.now() - started) / 1000;
@@ -167,6 +183,7 @@ export async function startService({
   }
 
   const tick = (): void => {
+    const { engine } = live.current;
     const started = performance.now();
     const transitions = inSpan('evaluate', () => engine.evaluate(clock()));
     counters.service.evaluation.observe((performance.now() - started) / 1000);
@@ -210,13 +227,21 @@ export async function startService({
   return {
     url: urlOf(app.server.address() as AddressInfo),
     otlp: otlpServers,
-    engine,
+    get engine() {
+      return live.current.engine;
+    },
+    reload,
     snapshot,
     close: () => {
       closed ??= close();
       return closed;
     },
   };
+}
+
+function engineOptions({ settleMs, staleAfterMs, ha, limits }: Config): Partial<EngineOptions> {
+  const { seriesMax } = limits;
+  return { settleMs, staleAfterMs, seriesMax, ...(ha !== null && { failoverMs: ha.failoverMs }) };
 }
 
 function urlOf({ address, family, port }: AddressInfo): string {

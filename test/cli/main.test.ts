@@ -157,11 +157,24 @@ describe('serve', () => {
     expect(again.log()).toMatch(/"snapshotBytes":[1-9]/);
   });
 
-  test('SIGHUP does not end it, and says so', async () => {
+  test('SIGHUP and a changed file are reloads, and a mistake changes nothing', async () => {
     const { child, url, log } = await serveSlos();
+    const names = async () => {
+      const { slos } = (await (await fetch(`${url}/api/v1/slos`)).json()) as { slos: { name: string }[] };
+      return slos.map(({ name }) => name);
+    };
+    const file = join(folder, 'slos.yaml');
+    writeFileSync(file, DEFINITIONS.replace('99.9', '120').replace('window: 30d', 'windo: 30d'));
     child.kill('SIGHUP');
-    await until(() => log().includes('SIGHUP: this version does not reload'));
-    expect((await fetch(`${url}/-/healthy`)).status).toBe(200);
+    await until(() => log().includes('not reloaded'));
+    expect(log()).toContain('slos.yaml:6:16: slos[0].objective: must be between 0 and 100, got 120');
+    expect(log()).toContain('slos.yaml:7:5: slos[0].windo: unknown key; did you mean window?');
+    expect(await names()).toEqual(['availability']);
+    writeFileSync(file, DEFINITIONS.replace('name: availability', 'name: success'));
+    await until(() => log().includes('reloaded: 1 SLO: 1 added, 1 removed, 0 changed, 0 kept'));
+    expect(await names()).toEqual(['success']);
+    // Each change was read once.
+    expect(log().match(/reloaded/g)).toHaveLength(2);
   });
 
   test('a second signal ends it at once', async () => {
