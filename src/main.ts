@@ -1,15 +1,17 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { CHECK_FORMATS, type CheckOptions, checkCommand } from './cli/check.ts';
 import { type DemoFlags, demoCommand } from './cli/demo.ts';
 import { GATE_FORMATS, type GateOptions, gateCommand, ON_NO_DATA, ON_UNAVAILABLE } from './cli/gate.ts';
 import { EXIT, type Io } from './cli/io.ts';
 import { relabelSnippet } from './cli/relabel.ts';
+import { schemaCommand } from './cli/schema.ts';
 import { type Running, serveCommand } from './cli/serve.ts';
 import { readSlos } from './cli/slos.ts';
 import { testCommand } from './cli/test/command.ts';
 import { SERVE_FLAGS, type ServeFlags } from './config.ts';
+import { SCHEMA_NAMES, type SchemaName } from './definitions/json-schema.ts';
 import { DAY_MS, HOUR_MS, parseDuration } from './engine/duration.ts';
 
 /** The process: command line, signals and the clock. What a command does is in cli/, one file each. */
@@ -140,6 +142,12 @@ function commandLine(exit: (code: number) => void): Command {
     .action(async ({ wait, ...options }: Omit<GateOptions, 'waitMs'> & { wait: number }) =>
       exit(await gateCommand({ ...options, waitMs: wait }, io)),
     );
+
+  program
+    .command('schema')
+    .description('print the JSON Schema of a file, so that editors complete and mark')
+    .addArgument(new Argument('[file]', 'which file').choices(SCHEMA_NAMES).default('native'))
+    .action((name: SchemaName) => exit(schemaCommand(name, io)));
 
   program
     .command('relabel')

@@ -88,7 +88,7 @@ describe('the command line', () => {
     expect(run('--version')).toEqual({ code: 0, out: `${version}\n`, err: '' });
     const help = run('help');
     expect([help.code, help.err]).toEqual([0, '']);
-    for (const command of ['serve', 'demo', 'check', 'test', 'gate', 'relabel']) {
+    for (const command of ['serve', 'demo', 'check', 'schema', 'test', 'gate', 'relabel']) {
       expect(help.out).toContain(`\n  ${command} `);
       const explained = run(command, '--help');
       expect([explained.code, explained.err]).toEqual([0, '']);
@@ -115,8 +115,15 @@ describe('the command line', () => {
     wrong(['gate', '--url', 'http://x', '--service', 'x', '--wait', '5'], 'It must be a duration such as 30s');
     wrong(['gate', '--url', 'http://x', '--service', 'x', '--on-no-data', 'maybe'], 'Allowed choices are');
     wrong(['check'], "missing required argument 'path'");
+    wrong(['schema', 'dashboard'], 'Allowed choices are native, service-list, server.');
     wrong(['serve', '--unknown'], "unknown option '--unknown'");
     wrong(['serve'], 'no definition files are named');
+  });
+
+  test('schema prints the JSON Schema of a file', () => {
+    const titles = ['native', 'service-list', 'server'].map((name) => JSON.parse(run('schema', name).out).title);
+    expect(titles).toEqual(['SLOs of a service', 'Services and their SLOs', 'Settings of a server']);
+    expect(run('schema').out).toBe(run('schema', 'native').out);
   });
 
   test('relabel prints the remote_write section', () => {
