@@ -112,6 +112,7 @@ function commandLine(exit: (code: number) => void): Command {
     .description('validate definition files; every problem on its own line, then what was understood')
     .argument('<path...>', 'files, folders or globs')
     .addOption(new Option('--format <format>', 'how to print').choices(CHECK_FORMATS).default('text'))
+    .option('--strict', 'count warnings as errors', false)
     .action((paths: string[], options: CheckOptions) => exit(checkCommand(paths, options, io)));
 
   program

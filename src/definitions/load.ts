@@ -4,7 +4,7 @@ import { type DefinitionDocument, FILE_BYTES_MAX, readDocuments, type SourceFile
 import { recognise, UNKNOWN_FORMAT, UNREAD } from './format.ts';
 import type { Found } from './found.ts';
 import { readNative } from './native.ts';
-import { findFiles } from './paths.ts';
+import { findFiles, whyUnreadable } from './paths.ts';
 import { type Problem, sortProblems } from './problem.ts';
 import { readServerFile } from './server-file.ts';
 import { readServiceList } from './service-list.ts';
@@ -126,7 +126,7 @@ export function readText(file: string): string | Problem {
   } catch (error) {
     if (error instanceof TypeError) return fileProblem(file, 'is not UTF-8 text');
     const { code } = error as NodeJS.ErrnoException;
-    return code === 'ENOENT' ? noSuchFile(file) : fileProblem(file, `cannot be read: ${code}`);
+    return code === 'ENOENT' ? noSuchFile(file) : fileProblem(file, whyUnreadable(error));
   }
 }
 

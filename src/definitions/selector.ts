@@ -42,6 +42,9 @@ export function readSelector(text: string): Selector | Fault {
   }
 }
 
+/** Of a selector; as much nesting takes a quarter of a second to parse. */
+const LENGTH_MAX = 32_768;
+
 export function isFault(read: object): read is Fault {
   return 'message' in read;
 }
@@ -55,6 +58,9 @@ class Reader {
 
   matchers(): Matcher[] {
     if (this.#text.trim() === '') throw new SelectorError(0, 'the selector is empty');
+    if (this.#text.length > LENGTH_MAX) {
+      throw new SelectorError(LENGTH_MAX, `the selector is longer than ${LENGTH_MAX} characters`);
+    }
     const top = parser.parse(this.#text).topNode;
     this.#refuseOtherExpressions(top);
     this.#refuseSyntaxErrors(top);
