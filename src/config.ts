@@ -239,6 +239,45 @@ export function readConfig(source: SourceFile | null, flags: ServeFlags, env: En
   return { config: frozen(config), problems };
 }
 
+/** What only a start applies, by its key in the server file. */
+const AT_START = {
+  listen: 'listen',
+  dataDir: 'data',
+  evaluationIntervalMs: 'evaluation_interval',
+  snapshotIntervalMs: 'snapshot_interval',
+  otlp: 'otlp',
+  ha: 'ha',
+  log: 'log',
+  limits: 'limits',
+  alerting: 'alerting',
+} as const satisfies Partial<Record<keyof Config, string>>;
+
+/** What a reload applies as well. */
+const AT_RELOAD = {
+  sloPaths: 'slos',
+  settleMs: 'settle',
+  staleAfterMs: 'stale_after',
+  slothPeriodMs: 'sloth_period',
+} as const satisfies Record<Exclude<keyof Config, keyof typeof AT_START | 'configFile'>, string>;
+
+export interface Reconfigured {
+  readonly config: Config;
+  /** Keys of the server file that differ: those that are applied, and those that wait for the next start. */
+  readonly applied: readonly string[];
+  readonly waiting: readonly string[];
+}
+
+/** What a running server takes over of a configuration that was read again. */
+export function reconfigured(running: Config, read: Config): Reconfigured {
+  const differing = (settings: Partial<Record<keyof Config, string>>): string[] =>
+    Object.entries(settings).flatMap(([name, key]) => {
+      const [before, after] = [running, read].map((config) => JSON.stringify(config[name as keyof Config]));
+      return before === after ? [] : [key];
+    });
+  const kept = Object.fromEntries(Object.keys(AT_START).map((name) => [name, running[name as keyof Config]]));
+  return { config: { ...read, ...kept }, applied: differing(AT_RELOAD), waiting: differing(AT_START) };
+}
+
 function readFile(source: SourceFile, problems: Problem[]): ServerFile {
   const [document, second] = readDocuments(source, problems);
   if (document === undefined) return {};

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { PROTOCOLS } from './cli/bench/protocols.ts';
 import { ORDERS } from './cli/bench/shard.ts';
 import { BENCH_FORMATS, type BenchOptions, benchCommand } from './cli/bench.ts';
@@ -10,11 +10,13 @@ import { type DemoFlags, demoCommand } from './cli/demo.ts';
 import { GATE_FORMATS, type GateOptions, gateCommand, ON_NO_DATA, ON_UNAVAILABLE } from './cli/gate.ts';
 import { EXIT, type Io } from './cli/io.ts';
 import { relabelSnippet } from './cli/relabel.ts';
+import { schemaCommand } from './cli/schema.ts';
 import { type Running, serveCommand } from './cli/serve.ts';
 import { readSlos } from './cli/slos.ts';
 import { testCommand } from './cli/test/command.ts';
 import { SERVE_FLAGS, type ServeFlags } from './config.ts';
 import { FORMS } from './definitions/forms.ts';
+import { SCHEMA_NAMES, type SchemaName } from './definitions/json-schema.ts';
 import { DAY_MS, HOUR_MS, parseDuration } from './engine/duration.ts';
 
 /** The process: command line, signals and the clock. What a command does is in cli/, one file each. */
@@ -83,11 +85,14 @@ async function untilSignal(start: () => Promise<Running | number>): Promise<numb
     // Before the start, which may take a while: a signal that comes meanwhile is obeyed after it.
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);
+    // What comes of a reload is logged, and a start that failed says so itself.
     process.on('SIGHUP', () => {
-      log('SIGHUP: this version does not reload; restart it to read changed files, nothing is lost by that');
+      const reloaded = started.then((server) => (typeof server === 'number' ? null : server.reload()));
+      reloaded.catch(() => {});
     });
   });
-  running = await start();
+  const started = start();
+  running = await started;
   if (typeof running === 'number') return running;
   await stopped;
   await running.close();
@@ -126,9 +131,10 @@ function commandLine(exit: (code: number) => void): Command {
     .description('validate definition files; every problem on its own line, then what was understood')
     .argument('<path...>', 'files, folders or globs')
     .addOption(new Option('--format <format>', 'how to print').choices(CHECK_FORMATS).default('text'))
+    .option('--strict', 'count warnings as errors', false)
     .addOption(slothPeriodOption())
-    .action((paths: string[], { format, slothPeriod }: Pick<CheckOptions, 'format'> & SlothPeriod) =>
-      exit(checkCommand(paths, { format, slothPeriodMs: slothPeriod }, io)),
+    .action((paths: string[], { slothPeriod, ...options }: Pick<CheckOptions, 'format' | 'strict'> & SlothPeriod) =>
+      exit(checkCommand(paths, { ...options, slothPeriodMs: slothPeriod }, io)),
     );
 
   program
@@ -197,6 +203,12 @@ function commandLine(exit: (code: number) => void): Command {
       const isTerminal = process.stderr.isTTY === true;
       exit(await benchCommand({ ...options, durationMs: duration }, { ...context, isTerminal }));
     });
+
+  program
+    .command('schema')
+    .description('print the JSON Schema of a file, so that editors complete and mark')
+    .addArgument(new Argument('[file]', 'which file').choices(SCHEMA_NAMES).default('native'))
+    .action((name: SchemaName) => exit(schemaCommand(name, io)));
 
   program
     .command('relabel')

@@ -7,15 +7,17 @@ import { HttpCounters, ServiceCounters, WriteCounters } from './api/counters.ts'
 import { DegradedLog } from './api/degraded-log.ts';
 import { Gunzips } from './api/gunzip.ts';
 import { Intake } from './api/intake.ts';
+import type { Generation } from './api/live.ts';
 import { OtlpIntake } from './api/otlp.ts';
 import { OtlpHttpEndpoint } from './api/otlp-http.ts';
 import { OtlpServers } from './api/otlp-servers.ts';
 import { LoopDelay, Pressure, REQUEST_BYTES } from './api/pressure.ts';
+import { Reloader, type Reread } from './api/reloader.ts';
 import { SlowSenders } from './api/slow-sender.ts';
 import { inSpan } from './api/tracing.ts';
 import { WriteEndpoint } from './api/write.ts';
 import type { Config } from './config.ts';
-import { Engine } from './engine/engine.ts';
+import { Engine, type EngineOptions } from './engine/engine.ts';
 import type { Slo } from './engine/slo.ts';
 import { Kernel } from './ingest/kernel.ts';
 import { OtlpReceiver } from './ingest/otlp-receive.ts';
@@ -34,6 +36,8 @@ const UNWRITTEN_MINUTES_MAX = 500_000;
 export interface ServiceOptions {
   readonly config: Config;
   readonly slos: readonly Slo[];
+  /** Reads server file and definitions again. */
+  readonly reread: () => Reread;
   readonly logger: Logger;
   /** The wall clock, Unix milliseconds. */
   readonly clock: () => number;
@@ -47,7 +51,10 @@ export interface Service {
   readonly url: string;
   /** The ports of OTLP, for whoever let the system choose them. */
   readonly otlp: Pick<OtlpServers, 'httpPort' | 'grpcPort'>;
+  /** The one that serves at present. */
   readonly engine: Engine;
+  /** Reads all files again. Resolves with what changed; rejects with an `ApiError` when nothing did, because something is wrong. */
+  reload(): Promise<string>;
   /** Saves the state now; a failure is logged and counted. */
   snapshot(): Promise<void>;
   /** Finishes what has begun, saves a snapshot, and ends. */
@@ -57,6 +64,7 @@ export interface Service {
 export async function startService({
   config,
   slos,
+  reread,
   logger,
   clock,
   version,
@@ -66,23 +74,24 @@ export async function startService({
   const startedMs = clock();
   const store = Store.open(config.dataDir);
   const seed = randomBytes(4).readUInt32LE();
-  const engine = new Engine(slos, {
-    settleMs: config.settleMs,
-    staleAfterMs: config.staleAfterMs,
-    ...(config.ha !== null && { failoverMs: config.ha.failoverMs }),
-    seriesMax: limits.seriesMax,
-    seed,
+  const { promoteResourceAttributes: promoted } = config.otlp;
+  const kernel = Kernel.load();
+  if (kernel === null) logger.warn('this machine has no 128-bit SIMD: remote write is read several times slower');
+  const { ha } = config;
+  const generation = (engine: Engine): Generation => ({
+    engine,
+    remoteWrite: new RemoteWriteReceiver(engine, limits, ha, kernel),
+    otlp: new OtlpReceiver({ resolver: engine, limits, promoted, ha, streamsMax: limits.seriesMax, seed }),
+    events: new EventReader(engine),
   });
+  const live = { current: generation(new Engine(slos, { ...engineOptions(config), seed })) };
   const http = new HttpCounters();
   const write1 = new WriteCounters();
   const write2 = new WriteCounters({ rejectsConflicts: true });
   const otlpWrites = new WriteCounters({ rejectsConflicts: true });
   const pushes = new WriteCounters();
   const writes = { remote_write_1: write1, remote_write_2: write2, otlp: otlpWrites, push: pushes };
-  const counters = { write: writes, http, service: new ServiceCounters() };
-  const kernel = Kernel.load();
-  if (kernel === null) logger.warn('this machine has no 128-bit SIMD: remote write is read several times slower');
-  const receiver = new RemoteWriteReceiver(engine, limits, config.ha, kernel);
+  const counters = { write: writes, http, service: new ServiceCounters(startedMs) };
   const { bodyBytesMax, journalQueueBytesMax } = limits;
   const loopDelay = new LoopDelay();
   const pressure = new Pressure({
@@ -94,23 +103,10 @@ export async function startService({
     loopDelayMaxMs: limits.eventLoopDelayMaxMs,
     loopDelayMs: loopDelayMs ?? (() => loopDelay.ms),
   });
-  const intake = new Intake({ engine, store, journalQueueBytesMax, pressure, logger, clock });
-  const writing = { engine, intake, counters: { rw1: write1, rw2: write2 }, http, logger, clock };
-  const write = new WriteEndpoint({ ...writing, receiver, bodyBytesMax });
-  const { promoteResourceAttributes: promoted } = config.otlp;
-  const otlp = new OtlpIntake({
-    engine,
-    intake,
-    receiver: new OtlpReceiver({
-      resolver: engine,
-      limits,
-      promoted,
-      ha: config.ha,
-      streamsMax: limits.seriesMax,
-      seed,
-    }),
-    counters: otlpWrites,
-  });
+  const intake = new Intake({ live, store, journalQueueBytesMax, pressure, logger, clock });
+  const writeCounters = { rw1: write1, rw2: write2 };
+  const write = new WriteEndpoint({ intake, bodyBytesMax, counters: writeCounters, http, logger, clock });
+  const otlp = new OtlpIntake({ intake, counters: otlpWrites });
   const { decodedBytesMax, jsonBytesMax } = limits;
   const gunzips = new Gunzips(limits.gunzipsMax);
   const bytesMax = { protobuf: decodedBytesMax, json: jsonBytesMax };
@@ -122,19 +118,15 @@ export async function startService({
   const { connectionsMax, headTimeoutMs, idleTimeoutMs } = limits;
   const connections = { connectionsMax, headTimeoutMs, idleTimeoutMs, slowSenders };
   const otlpServers = new OtlpServers();
-  const metrics = { version, startedMs, engine, store, clock, pressure, slowSenders, ...counters };
+  const metrics = { version, startedMs, live, store, clock, pressure, slowSenders, ...counters };
   const app = createApp({
-    engine,
+    live,
     history: store.history,
     intake,
     endpoints: [write, otlpHttp],
-    events: {
-      intake,
-      reader: new EventReader(engine),
-      bodyBytesMax: Math.min(bodyBytesMax, jsonBytesMax),
-      counters: pushes,
-    },
+    events: { intake, bodyBytesMax: Math.min(bodyBytesMax, jsonBytesMax), counters: pushes },
     metrics,
+    reload: () => reload(),
     connections,
     logger,
     clock,
@@ -145,7 +137,7 @@ export async function startService({
   const save = async (): Promise<void> => {
     const started = performance.now();
     try {
-      await journal.snapshot(engine);
+      await journal.snapshot(live.current.engine);
       counters.service.snapshot.observe((performance.now() - started) / 1000);
       counters.service.lastSnapshotMs = clock();
     } catch (error) {
@@ -161,6 +153,23 @@ export async function startService({
     return saving;
   };
 
+  const replace = (read: Config, next: readonly Slo[]): void => {
+    const before = live.current.engine;
+    const engine = before.successor(next, clock(), engineOptions(read));
+    journal = Journal.succeed(store, before, engine);
+    live.current = generation(engine);
+    intake.serve(journal);
+    counters.service.lastSnapshotMs = clock();
+  };
+  const running = () => live.current.engine.slos;
+  const reloader = new Reloader({ config, reread, slos: running, replace, counters: counters.service, logger, clock });
+  const reload = async (): Promise<string> => {
+    // One that is saved after the reload's own would take newer state away. From here on nothing comes in between.
+    while (saving !== null) await saving;
+    intake.checkPhase();
+    return reloader.reload();
+  };
+
   try {
     // Before recovery, so that a probe can tell a server that is recovering from one that is not there.
     await app.listen({ ...config.listen, listenTextResolver: (address) => `listening on ${address}` });
@@ -171,6 +180,7 @@ export async function startService({
       connections,
     });
     const started = performance.now();
+    const { engine } = live.current;
     const recovered = recover(store, engine, clock());
     engine.restartCounts();
     counters.service.recoverySeconds = (performance.now() - started) / 1000;
@@ -187,8 +197,9 @@ export async function startService({
     throw error;
   }
 
-  const degradedLog = new DegradedLog(engine, logger);
+  const degradedLog = new DegradedLog(logger);
   const tick = (): void => {
+    const { engine } = live.current;
     const started = performance.now();
     const transitions = inSpan('evaluate', () => engine.evaluate(clock()));
     counters.service.evaluation.observe((performance.now() - started) / 1000);
@@ -196,7 +207,7 @@ export async function startService({
       const fields = { slo: sloId, group, alert, severity, from, to, at: new Date(atMs).toISOString() };
       logger.info(fields, `alert ${alert} of ${sloId} is ${to}`);
     }
-    degradedLog.look();
+    degradedLog.look(engine);
     if (store.history.draw(engine) > UNWRITTEN_MINUTES_MAX) void snapshot();
   };
 
@@ -234,13 +245,21 @@ export async function startService({
   return {
     url: urlOf(app.server.address() as AddressInfo),
     otlp: otlpServers,
-    engine,
+    get engine() {
+      return live.current.engine;
+    },
+    reload,
     snapshot,
     close: () => {
       closed ??= close();
       return closed;
     },
   };
+}
+
+function engineOptions({ settleMs, staleAfterMs, ha, limits }: Config): Partial<EngineOptions> {
+  const { seriesMax } = limits;
+  return { settleMs, staleAfterMs, seriesMax, ...(ha !== null && { failoverMs: ha.failoverMs }) };
 }
 
 function urlOf({ address, family, port }: AddressInfo): string {

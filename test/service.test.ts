@@ -7,7 +7,7 @@ import type { HistoryPoint } from '../src/engine/history.ts';
 import type { Slo } from '../src/engine/slo.ts';
 import { compress, encodeWriteRequest } from '../src/ingest/remote-write-schema.ts';
 import { type Service, startService } from '../src/service.ts';
-import { TEST_CONFIG } from './api/server.ts';
+import { NOTHING_TO_READ, TEST_CONFIG } from './api/server.ts';
 import { anSlo } from './support/slo.ts';
 import { MIDNIGHT_MS } from './support/time.ts';
 
@@ -25,7 +25,14 @@ async function withData(use: (start: (slos: readonly Slo[]) => Promise<Service>,
   const start = async (slos: readonly Slo[]): Promise<Service> => {
     const config = { ...TEST_CONFIG, dataDir, evaluationIntervalMs: 20 };
     const logger = pino({ level: 'silent' });
-    const service = await startService({ config, slos, logger, clock: () => clock.nowMs, version: '1.2.3' });
+    const service = await startService({
+      config,
+      slos,
+      reread: () => NOTHING_TO_READ,
+      logger,
+      clock: () => clock.nowMs,
+      version: '1.2.3',
+    });
     started.push(service);
     return service;
   };

@@ -8,7 +8,6 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import type { Logger } from 'pino';
-import type { Engine } from '../engine/engine.ts';
 import type { History } from '../store/history.ts';
 import { type ConnectionLimits, limitConnections, serverOptions } from './connections.ts';
 import { ApiError, apiError, errorBody } from './errors.ts';
@@ -17,8 +16,10 @@ import { gateRoute } from './gate.ts';
 import { healthRoutes } from './health.ts';
 import { historyRoute } from './history.ts';
 import type { Intake } from './intake.ts';
+import type { Live } from './live.ts';
 import { type MetricsSources, metricsRoute } from './metrics.ts';
 import { RETRY_AFTER_SECONDS } from './otlp-answers.ts';
+import { reloadRoute } from './reload.ts';
 import { sloRoutes } from './slos.ts';
 import { sourceRoutes } from './sources.ts';
 import { traceRequests } from './tracing.ts';
@@ -35,12 +36,14 @@ export interface Endpoint {
 }
 
 export interface AppOptions {
-  readonly engine: Engine;
+  readonly live: Live;
   readonly history: History;
   readonly intake: Intake;
   readonly endpoints: readonly Endpoint[];
   readonly events: EventsOptions;
   readonly metrics: MetricsSources;
+  /** Reads all files again and tells what changed. */
+  readonly reload: () => Promise<string>;
   readonly connections: ConnectionLimits;
   readonly logger: Logger;
   readonly clock: () => number;
@@ -48,12 +51,13 @@ export interface AppOptions {
 
 /** One server: samples are taken by node:http itself, all else is answered by Fastify. */
 export function createApp({
-  engine,
+  live,
   history,
   intake,
   endpoints,
   events,
   metrics,
+  reload,
   connections,
   logger,
   clock,
@@ -118,11 +122,12 @@ export function createApp({
 
   traceRequests(app);
   healthRoutes(app, () => intake.isServing);
-  sloRoutes(app, engine, clock);
-  historyRoute(app, engine, history, clock);
+  sloRoutes(app, live, clock);
+  historyRoute(app, live, history, clock);
   eventsRoute(app, events);
-  sourceRoutes(app, engine, clock);
-  gateRoute(app, engine, clock);
+  reloadRoute(app, reload);
+  sourceRoutes(app, live, clock);
+  gateRoute(app, live, clock);
   metricsRoute(app, metrics);
   return app;
 }

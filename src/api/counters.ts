@@ -134,9 +134,17 @@ export class ServiceCounters {
   snapshotFailures = 0;
   /** Unix milliseconds of the last snapshot of this process; null before the first. */
   lastSnapshotMs: number | null = null;
+  /** Whether the files were good when they were read last. */
+  lastReloadSuccessful = true;
+  /** Unix milliseconds: when what runs now was read. */
+  lastReloadSuccessMs: number;
+  /** Seconds, for which everything else stood still. */
+  readonly reload: Summary;
 
-  constructor() {
+  constructor(startedMs: number) {
+    this.lastReloadSuccessMs = startedMs;
     this.evaluation = new Summary();
     this.snapshot = new Summary();
+    this.reload = new Summary();
   }
 }

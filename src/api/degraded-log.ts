@@ -12,17 +12,14 @@ export function isDegraded(engine: Engine, id: string): boolean {
 
 /** Says it once of each of them, and of all that became so together in one line. */
 export class DegradedLog {
-  readonly #engine: Engine;
   readonly #logger: Logger;
   readonly #said = new Set<string>();
 
-  constructor(engine: Engine, logger: Logger) {
-    this.#engine = engine;
+  constructor(logger: Logger) {
     this.#logger = logger;
   }
 
-  look(): void {
-    const engine = this.#engine;
+  look(engine: Engine): void {
     const fresh = engine.slos.map(({ id }) => id).filter((id) => !this.#said.has(id) && isDegraded(engine, id));
     if (fresh.length === 0) return;
     for (const id of fresh) this.#said.add(id);

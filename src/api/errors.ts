@@ -174,6 +174,13 @@ export const ERRORS = {
     remedy: 'Correct what the message names; nothing of the request was applied.',
   },
 
+  invalid_files: {
+    status: 422,
+    message: '{problems}',
+    remedy:
+      'Correct what is said of each file; `slipstream check` says the same. The SLOs that run are those of before.',
+  },
+
   // What a retry helps with
   not_ready: {
     status: 503,

@@ -7,11 +7,11 @@ import { BodyTooLarge, readBody } from './body.ts';
 import type { WriteCounters } from './counters.ts';
 import { ApiError, apiError } from './errors.ts';
 import type { Intake } from './intake.ts';
+import { postRoute } from './post-route.ts';
 import type { Hold } from './pressure.ts';
 
 export interface EventsOptions {
   readonly intake: Intake;
-  readonly reader: EventReader;
   readonly bodyBytesMax: number;
   readonly counters: WriteCounters;
 }
@@ -23,10 +23,8 @@ interface Pushed {
   readonly tooOld?: number;
 }
 
-const PATH = '/api/v1/events';
-
 /** `POST /api/v1/events`: good and bad events of jobs that have no metrics. Answered when they are applied and committed. */
-export function eventsRoute(app: FastifyInstance, { intake, reader, bodyBytesMax, counters }: EventsOptions): void {
+export function eventsRoute(app: FastifyInstance, { intake, bodyBytesMax, counters }: EventsOptions): void {
   const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<Pushed | undefined> => {
     intake.checkPhase();
     checkHeaders(request, bodyBytesMax);
@@ -46,26 +44,12 @@ export function eventsRoute(app: FastifyInstance, { intake, reader, bodyBytesMax
       return undefined;
     }
     const body = parsedEvents(bytes);
-    const { applied, duplicates, tooOld } = await intake.push((nowMs) => eventsOf(body, reader, nowMs), counters);
+    const pushed = await intake.push((reader, nowMs) => eventsOf(body, reader, nowMs), counters);
+    const { applied, duplicates, tooOld } = pushed;
     return { accepted: applied.length + tooOld, duplicates, ...(tooOld > 0 && { tooOld }) };
   };
 
-  void app.register(async (scope) => {
-    // The body is read below, with its own limit and its own words for what is wrong with it.
-    scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
-    scope.post(PATH, handler);
-    const refuse = async ({ method }: FastifyRequest, reply: FastifyReply): Promise<never> => {
-      reply.header('Allow', 'POST');
-      throw apiError('method_not_allowed', { path: PATH, allowed: 'POST', method });
-    };
-    scope.route({
-      method: ['GET', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
-      url: PATH,
-      onRequest: refuse,
-      handler: refuse,
-    });
-  });
+  postRoute(app, '/api/v1/events', handler);
 }
 
 /** What can be said before the body is read. */

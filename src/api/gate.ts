@@ -3,16 +3,17 @@ import type { Engine } from '../engine/engine.ts';
 import { builtInVerdict, unknownVerdict } from '../engine/gate.ts';
 import type { Verdict } from '../engine/state.ts';
 import { apiError } from './errors.ts';
+import type { Live } from './live.ts';
 import { type QueryParameters, single } from './query.ts';
 
 /** `GET /api/v1/gate?service=&slo=`: always 200 with a verdict, so that a client can tell a "no" from a failure. */
-export function gateRoute(app: FastifyInstance, engine: Engine, clock: () => number): void {
+export function gateRoute(app: FastifyInstance, live: Live, clock: () => number): void {
   app.get('/api/v1/gate', (request): Verdict => {
     const query = request.query as QueryParameters;
     const service = single(query, 'service');
     const name = single(query, 'slo');
     if (service === undefined) throw apiError('missing_parameter', { name: 'service' });
-    return gateVerdict(engine, service, name, clock());
+    return gateVerdict(live.current.engine, service, name, clock());
   });
 }
 

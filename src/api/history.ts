@@ -1,6 +1,5 @@
 import type { FastifyInstance } from 'fastify';
 import { DAY_MS, HOUR_MS, MINUTE_MS, parseDuration } from '../engine/duration.ts';
-import type { Engine } from '../engine/engine.ts';
 import { type Grid, type HistoryPoint, historyPoints, pointsOf } from '../engine/history.ts';
 import { timeOfText } from '../engine/instant.ts';
 import type { Slo } from '../engine/slo.ts';
@@ -9,6 +8,7 @@ import { longestPeriodMs } from '../engine/windows.ts';
 import type { History } from '../store/history.ts';
 import { apiError } from './errors.ts';
 import { groupFilters, hasAll } from './group.ts';
+import type { Live } from './live.ts';
 import { onlyParameters, type QueryParameters, repeated, single } from './query.ts';
 
 /** As many as Prometheus answers. */
@@ -24,16 +24,15 @@ const DEFAULT_STEPS_MS: readonly number[] = [
 const SECONDS = /^-?\d+(?:\.\d+)?$/;
 
 /** `GET /api/v1/slos/{service}/{name}/history?from&to&step&group`: event time, so back-filled samples appear where they belong. */
-export function historyRoute(app: FastifyInstance, engine: Engine, history: History, clock: () => number): void {
-  const byId = new Map(engine.slos.map((slo) => [slo.id, slo]));
-
+export function historyRoute(app: FastifyInstance, live: Live, history: History, clock: () => number): void {
   app.get('/api/v1/slos/:service/:name/history', (request): { points: HistoryPoint[] } => {
     const { service, name } = request.params as { service: string; name: string };
     const query = request.query as QueryParameters;
     onlyParameters(query, ['from', 'to', 'step', 'group']);
     const id = `${service}/${name}`;
-    const slo = byId.get(id);
-    if (slo === undefined) throw apiError('slo_not_found', { id });
+    const { engine } = live.current;
+    const slo = engine.slo(id);
+    if (slo === null) throw apiError('slo_not_found', { id });
     const nowMs = clock();
     const states = engine.states(nowMs, (candidate) => candidate === slo);
     const { asOf, group = null } = oneGroup(slo, states, repeated(query, 'group'));

@@ -4,11 +4,13 @@ import type { Engine } from '../engine/engine.ts';
 import type { IngestOutcome } from '../engine/outcome.ts';
 import type { PushedEvents, PushOutcome } from '../engine/pushes.ts';
 import { IngestError } from '../ingest/errors.ts';
+import type { EventReader } from '../ingest/pushed-events.ts';
 import type { Rejections } from '../ingest/rejections.ts';
 import type { Journal } from '../store/recovery.ts';
 import type { Store } from '../store/store.ts';
 import type { WriteCounters } from './counters.ts';
 import { ApiError, apiError } from './errors.ts';
+import type { Generation, Live } from './live.ts';
 import type { Hold, Pressure } from './pressure.ts';
 
 /**
@@ -26,7 +28,7 @@ export interface Received {
 }
 
 export interface IntakeOptions {
-  readonly engine: Engine;
+  readonly live: Live;
   readonly store: Store;
   readonly journalQueueBytesMax: number;
   readonly pressure: Pressure;
@@ -53,7 +55,7 @@ export class Intake {
     return this.#phase === 'draining';
   }
 
-  /** The state is recovered: from now on requests are applied. */
+  /** The state is recovered: from now on requests are applied, and written down in the journal of the engine that serves. */
   serve(journal: Journal): void {
     this.#journal = journal;
     this.#phase = 'serving';
@@ -90,28 +92,33 @@ export class Intake {
    * rejections belong to the next request by then.
    */
   async apply<R extends Received, Report>(
-    read: () => R,
+    read: (generation: Generation) => R,
     counters: WriteCounters,
-    report: (received: R, outcome: IngestOutcome) => Report,
+    report: (received: R, outcome: IngestOutcome, engine: Engine) => Report,
   ): Promise<Report> {
-    const { engine, clock } = this.#options;
+    const { live, clock } = this.#options;
     this.#checkBacklog();
     const nowMs = clock();
-    const received = this.#read(read);
+    const { engine } = live.current;
+    const received = this.#read(() => read(live.current));
     const outcome = engine.ingest(received.batch, nowMs);
     this.#journal!.record(received.batch, outcome, nowMs);
     counters.count(outcome, received);
-    const reported = report(received, outcome);
+    const reported = report(received, outcome, engine);
     await this.#committed(counters);
     return reported;
   }
 
   /** As `apply`, of events that come as such: `read` throws when any of them is wrong, and then none is applied. */
-  async push(read: (nowMs: number) => PushedEvents[], counters: WriteCounters): Promise<PushOutcome> {
-    const { engine, clock } = this.#options;
+  async push(
+    read: (reader: EventReader, nowMs: number) => PushedEvents[],
+    counters: WriteCounters,
+  ): Promise<PushOutcome> {
+    const { live, clock } = this.#options;
     this.#checkBacklog();
     const nowMs = clock();
-    const events = read(nowMs);
+    const { engine, events: reader } = live.current;
+    const events = read(reader, nowMs);
     const outcome = engine.push(events, nowMs);
     this.#journal!.recordPushes(outcome.applied, nowMs);
     counters.countPushes(events.length, outcome);

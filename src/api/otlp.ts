@@ -1,7 +1,7 @@
 import type { Engine } from '../engine/engine.ts';
 import { decodeLabels, formatSeries } from '../engine/label-set.ts';
 import type { IngestOutcome } from '../engine/outcome.ts';
-import type { OtlpEncoding, OtlpReceiver, OtlpResult } from '../ingest/otlp-receive.ts';
+import type { OtlpEncoding, OtlpResult } from '../ingest/otlp-receive.ts';
 import type { WriteCounters } from './counters.ts';
 import type { Intake } from './intake.ts';
 import type { Hold } from './pressure.ts';
@@ -9,9 +9,7 @@ import type { Hold } from './pressure.ts';
 /** OTLP metrics, whichever way they come: what both transports do with a request, and what they say of it. */
 
 export interface OtlpIntakeOptions {
-  readonly engine: Engine;
   readonly intake: Intake;
-  readonly receiver: OtlpReceiver;
   readonly counters: WriteCounters;
 }
 
@@ -37,12 +35,8 @@ export class OtlpIntake {
 
   /** Resolves when a request is applied and committed, with null when all of it was. Throws an ApiError. */
   apply(body: Uint8Array<ArrayBuffer>, encoding: OtlpEncoding): Promise<PartialSuccess | null> {
-    const { engine, intake, receiver, counters } = this.#options;
-    return intake.apply(
-      () => receiver.read(body, encoding),
-      counters,
-      (result, outcome) => partialSuccess(result, outcome, engine),
-    );
+    const { intake, counters } = this.#options;
+    return intake.apply(({ otlp }) => otlp.read(body, encoding), counters, partialSuccess);
   }
 }
 

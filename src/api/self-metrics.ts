@@ -4,6 +4,7 @@ import type { SloState } from '../engine/state.ts';
 import type { Store } from '../store/store.ts';
 import type { HttpCounters, ProtocolCounters, ServiceCounters } from './counters.ts';
 import { type Exposition, groupedLabelText, labelText, Summary } from './exposition.ts';
+import type { Live } from './live.ts';
 import type { Pressure } from './pressure.ts';
 import type { SlowSenders } from './slow-sender.ts';
 
@@ -13,7 +14,7 @@ export interface SelfMetricsSources {
   readonly version: string;
   /** Unix milliseconds. */
   readonly startedMs: number;
-  readonly engine: Engine;
+  readonly live: Live;
   readonly store: Store;
   readonly write: ProtocolCounters;
   readonly http: HttpCounters;
@@ -62,9 +63,10 @@ export function addSelfMetrics(
   const build = labelText({ version: sources.version, node_version: process.version });
   out.gauge('slipstream_build_info', 'Version of Slipstream and of Node.js; always 1.').add(1, build);
   addIngest(out, sources.write);
-  addEngine(out, sources.engine, states, nowMs);
+  addEngine(out, sources.live.current.engine, states, nowMs);
   addStore(out, sources.store, sources.write);
   addService(out, sources.service);
+  addConfig(out, sources.service);
   addHttp(out, sources.http);
   addPressure(out, sources.pressure, sources.slowSenders);
   addProcess(out, sources.startedMs, lag);
@@ -153,6 +155,18 @@ function addService(out: Exposition, service: ServiceCounters): void {
   out
     .gauge('slipstream_snapshot_last_timestamp_seconds', 'When the last snapshot of this process was saved.')
     .add(service.lastSnapshotMs === null ? null : service.lastSnapshotMs / 1000);
+}
+
+function addConfig(out: Exposition, service: ServiceCounters): void {
+  out
+    .gauge('slipstream_config_last_reload_successful', 'Whether the files were good when they were read last.')
+    .add(service.lastReloadSuccessful ? 1 : 0);
+  out
+    .gauge('slipstream_config_last_reload_success_timestamp_seconds', 'When the files that are in use were read.')
+    .add(service.lastReloadSuccessMs / 1000);
+  out
+    .summary('slipstream_config_reload_duration_seconds', 'How long reloads took, for which requests waited.')
+    .addSummary(service.reload);
 }
 
 function addHttp(out: Exposition, http: HttpCounters): void {

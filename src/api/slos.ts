@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
-import type { Engine } from '../engine/engine.ts';
 import type { SloHealth, SloState } from '../engine/state.ts';
 import { apiError } from './errors.ts';
 import { type Filter, groupFilters, hasAll } from './group.ts';
+import type { Live } from './live.ts';
 import { onlyParameters, type QueryParameters, repeated, single } from './query.ts';
 
 const HEALTH: readonly SloHealth[] = ['healthy', 'at_risk', 'exhausted', 'no_data'];
@@ -23,9 +23,7 @@ interface GroupedStates {
 }
 
 /** `GET /api/v1/slos` and `GET /api/v1/slos/{service}/{name}`. */
-export function sloRoutes(app: FastifyInstance, engine: Engine, clock: () => number): void {
-  const byId = new Map(engine.slos.map((slo) => [slo.id, slo]));
-
+export function sloRoutes(app: FastifyInstance, live: Live, clock: () => number): void {
   app.get('/api/v1/slos', (request): { slos: SloState[] } => {
     const query = request.query as QueryParameters;
     onlyParameters(query, ['service', 'label', 'state']);
@@ -35,7 +33,7 @@ export function sloRoutes(app: FastifyInstance, engine: Engine, clock: () => num
       throw apiError('bad_parameter', { name: 'state', expected: `one of ${HEALTH.join(', ')}`, got: state });
     }
     const labels = labelFilters(repeated(query, 'label'));
-    const states = engine.states(clock(), (slo) => service === undefined || slo.service === service);
+    const states = live.current.engine.states(clock(), (slo) => service === undefined || slo.service === service);
     const wanted = (candidate: SloState): boolean =>
       (state === undefined || candidate.state === state) && hasAll({ ...candidate.labels, ...candidate.group }, labels);
     return { slos: states.filter(wanted) };
@@ -46,8 +44,9 @@ export function sloRoutes(app: FastifyInstance, engine: Engine, clock: () => num
     const query = request.query as QueryParameters;
     onlyParameters(query, ['group']);
     const id = `${service}/${name}`;
-    const slo = byId.get(id);
-    if (slo === undefined) throw apiError('slo_not_found', { id });
+    const { engine } = live.current;
+    const slo = engine.slo(id);
+    if (slo === null) throw apiError('slo_not_found', { id });
     const wanted = groupFilters(slo, repeated(query, 'group'));
     const states = engine.states(clock(), (candidate) => candidate === slo);
     if (slo.groupBy.length === 0) return states[0]!;

@@ -6,6 +6,7 @@ import type { SloSources } from '../engine/slo-sources.ts';
 import type { PushSourceState, SourceState } from '../engine/sources.ts';
 import { isDegraded } from './degraded-log.ts';
 import { apiError } from './errors.ts';
+import type { Live } from './live.ts';
 import { onlyParameters, type QueryParameters, single } from './query.ts';
 
 const SOURCES_DEFAULT = 1000;
@@ -22,15 +23,15 @@ interface Sources {
 }
 
 /** `GET /api/v1/sources?job&instance&slo&limit` and `GET /api/v1/slos/{service}/{name}/sources`. */
-export function sourceRoutes(app: FastifyInstance, engine: Engine, clock: () => number): void {
-  const byId = new Map(engine.slos.map((slo) => [slo.id, slo]));
+export function sourceRoutes(app: FastifyInstance, live: Live, clock: () => number): void {
   const walks = new Queue();
 
   app.get('/api/v1/sources', async (request): Promise<Sources> => {
     const query = request.query as QueryParameters;
     onlyParameters(query, ['job', 'instance', 'slo', 'limit']);
+    const { engine } = live.current;
     const slo = single(query, 'slo') ?? null;
-    if (slo !== null && !byId.has(slo)) throw apiError('slo_not_found', { id: slo });
+    if (slo !== null && engine.slo(slo) === null) throw apiError('slo_not_found', { id: slo });
     const filter = { job: single(query, 'job') ?? null, instance: single(query, 'instance') ?? null, slo };
     const walk = engine.sourceWalk(filter, limitOf(query));
     const { sources, total } = await walks.run(async () => {
@@ -53,8 +54,9 @@ export function sourceRoutes(app: FastifyInstance, engine: Engine, clock: () => 
     const { service, name } = request.params as { service: string; name: string };
     onlyParameters(request.query as QueryParameters, []);
     const id = `${service}/${name}`;
-    const slo = byId.get(id);
-    if (slo === undefined) throw apiError('slo_not_found', { id });
+    const { engine } = live.current;
+    const slo = engine.slo(id);
+    if (slo === null) throw apiError('slo_not_found', { id });
     return walks.run(() => sourcesOf(engine, slo));
   });
 }

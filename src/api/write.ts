@@ -1,8 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
-import type { Engine } from '../engine/engine.ts';
 import { isSnappyEncoding, type RemoteWriteProtocol, remoteWriteProtocol } from '../ingest/content-type.ts';
-import type { RemoteWriteReceiver } from '../ingest/receive.ts';
 import type { ItemCounts } from '../ingest/remote-write-2.ts';
 import { BodyTooLarge, readBody } from './body.ts';
 import type { HttpCounters, WriteCounters } from './counters.ts';
@@ -26,8 +24,6 @@ const RETRY_AFTER_SECONDS = 5;
 const TEXT_BYTES_MAX = 1024;
 
 export interface WriteOptions {
-  readonly engine: Engine;
-  readonly receiver: RemoteWriteReceiver;
   readonly intake: Intake;
   readonly bodyBytesMax: number;
   readonly counters: Readonly<Record<RemoteWriteProtocol, WriteCounters>>;
@@ -118,11 +114,11 @@ export class WriteEndpoint {
   }
 
   async #apply(body: Buffer, protocol: RemoteWriteProtocol): Promise<Applied> {
-    const { engine, intake, receiver, counters } = this.#options;
+    const { intake, counters } = this.#options;
     return intake.apply(
-      () => receiver.read(body, protocol),
+      ({ remoteWrite }) => remoteWrite.read(body, protocol),
       counters[protocol],
-      ({ rejections, batch, valid }, outcome) => ({
+      ({ rejections, batch, valid }, outcome, engine) => ({
         rejection: rejectionText(rejections, batch, outcome, engine, valid === null ? 0 : outcome.conflict),
         written: valid === null ? NOTHING_WRITTEN : writtenOf(valid, batch, outcome),
       }),

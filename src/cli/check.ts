@@ -13,19 +13,21 @@ export const CHECK_FORMATS = ['text', 'json'] as const;
 
 export interface CheckOptions extends Partial<ReadOptions> {
   readonly format: (typeof CHECK_FORMATS)[number];
+  /** A warning counts as an error. */
+  readonly strict?: boolean;
 }
 
 export function checkCommand(
   paths: readonly string[],
-  { format, ...options }: CheckOptions,
+  { format, strict = false, ...options }: CheckOptions,
   io: Pick<Io, 'out'>,
 ): number {
   if (paths.length === 0) {
-    io.out('check needs a path: slipstream check [--format text|json] PATH...\n');
+    io.out('check needs a path: slipstream check [--strict] [--format text|json] PATH...\n');
     return EXIT.usage;
   }
   const definitions = loadDefinitions(paths, options);
-  const valid = definitions.problems.every(({ severity }) => severity !== 'error');
+  const valid = definitions.problems.every(({ severity }) => severity === 'warning' && !strict);
   io.out(format === 'json' ? asJson(definitions, valid) : asText(definitions));
   if (definitions.missing.length > 0) return EXIT.usage;
   return valid ? EXIT.yes : EXIT.no;

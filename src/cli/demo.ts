@@ -3,9 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runDemoSender } from './demo/sender.ts';
 import { DEMO_SLOS } from './demo/slos.ts';
-import { EXIT } from './io.ts';
-import { type Running, readConfig, runServer, type ServerContext } from './serve.ts';
-import { readSlos } from './slos.ts';
+import { type Running, runServer, type ServerContext } from './serve.ts';
 
 /** `slipstream demo`: a server with example SLOs and, in the same process, a sender that makes them live. */
 
@@ -28,17 +26,15 @@ export async function demoCommand(flags: DemoFlags, context: ServerContext): Pro
     const definitions = join(folder, 'slos.yaml');
     writeFileSync(definitions, DEMO_SLOS);
     const listen = flags.listen === undefined ? {} : { listen: flags.listen };
-    const config = readConfig({ ...listen, data: folder, slos: [definitions] }, io);
-    const slos = typeof config === 'number' ? config : readSlos(config.sloPaths, io);
-    if (typeof config === 'number' || typeof slos === 'number') {
+    const running = await runServer({ ...listen, data: folder, slos: [definitions] }, context);
+    if (typeof running === 'number') {
       removeFolder();
-      return typeof slos === 'number' ? slos : EXIT.no;
+      return running;
     }
-    const running = await runServer(config, slos, context);
-    io.out(whereToLook(running.service.url, definitions));
+    io.out(whereToLook(running.url, definitions));
     const end = new AbortController();
     const sender = runDemoSender({
-      url: running.service.url,
+      url: running.url,
       nowMs: clock,
       signal: end.signal,
       durationMs: flags.durationMs,

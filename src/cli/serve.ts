@@ -1,12 +1,11 @@
 import type { Logger } from 'pino';
-import { type Config, loadConfig, type ServeFlags } from '../config.ts';
-import { formatProblem } from '../definitions/problem.ts';
-import type { Slo } from '../engine/slo.ts';
-import { type Service, startService } from '../service.ts';
+import type { ServeFlags } from '../config.ts';
+import { FileWatch } from '../definitions/watch.ts';
+import { startService } from '../service.ts';
 import { startTelemetry } from '../telemetry.ts';
-import { EXIT, type Io } from './io.ts';
+import type { Io } from './io.ts';
 import { createLogger } from './logging.ts';
-import { readSlos } from './slos.ts';
+import { ServerFiles } from './server-files.ts';
 
 /** `slipstream serve`: the service, until it is told to end. */
 
@@ -20,46 +19,43 @@ export interface ServerContext {
 /** A server that runs until it is closed. */
 export interface Running {
   readonly logger: Logger;
-  readonly service: Service;
+  readonly url: string;
+  readonly sloPaths: readonly string[];
+  /** Reads all files again; what comes of it is logged. */
+  reload(): Promise<unknown>;
   close(): Promise<void>;
 }
 
 export async function serveCommand(flags: ServeFlags, context: ServerContext): Promise<Running | number> {
-  const config = readConfig(flags, context.io);
-  if (typeof config === 'number') return config;
-  if (config.sloPaths.length === 0) {
-    context.io.err('no definition files are named: use --slos GLOB, SLIPSTREAM_SLOS, or `slos:` in the server file\n');
-    return EXIT.usage;
-  }
-  const slos = readSlos(config.sloPaths, context.io, config);
-  if (typeof slos === 'number') return slos;
-  const running = await runServer(config, slos, context);
-  const relabel = `slipstream relabel --url ${running.service.url} ${config.sloPaths.join(' ')}`;
+  const running = await runServer(flags, context);
+  if (typeof running === 'number') return running;
+  const { url, sloPaths } = running;
+  const relabel = `slipstream relabel --url ${url} ${sloPaths.join(' ')}`;
   running.logger.info(`${relabel} prints the remote_write section for a Prometheus that sends what these SLOs need`);
   return running;
 }
 
-/** The configuration, or the exit code when there is a problem with it; every problem is printed. */
-export function readConfig(flags: ServeFlags, io: Io): Config | number {
-  const { config, problems } = loadConfig(flags, io.env);
-  for (const problem of problems) io.err(`${formatProblem(problem)}\n`);
-  if (config !== null) return config;
-  // What stands in no line of a file is a flag, a variable or a path.
-  return problems.every(({ line }) => line === 0) ? EXIT.usage : EXIT.no;
-}
-
 const TELEMETRY_SHUTDOWN_MS = 2_000;
 
-export async function runServer(config: Config, slos: readonly Slo[], context: ServerContext): Promise<Running> {
+/** A server that runs, or the exit code when there is something wrong with what it was given. */
+export async function runServer(flags: ServeFlags, context: ServerContext): Promise<Running | number> {
   const { io, clock, version } = context;
+  const files = new ServerFiles(flags, io);
+  const read = files.read();
+  if (typeof read === 'number') return read;
+  const { config, slos } = read;
   const logger = createLogger(config.log.level);
   const telemetry = await startTelemetry(io.env, version);
-  const service = await startService({ config, slos, logger, clock, version });
+  const service = await startService({ config, slos, reread: () => files.reread(), logger, clock, version });
+  const watch = new FileWatch(files, () => service.reload());
   logger.info({ version, url: service.url, slos: slos.length }, `slipstream ${version} serves ${slos.length} SLOs`);
   return {
     logger,
-    service,
+    url: service.url,
+    sloPaths: config.sloPaths,
+    reload: () => service.reload(),
     close: async () => {
+      watch.stop();
       await service.close();
       // A collector that is gone must not keep the process alive.
       const late = new Promise<void>((resolve) => setTimeout(resolve, TELEMETRY_SHUTDOWN_MS).unref());

@@ -9,28 +9,43 @@ import {
   type PolicyName,
   policyAlerts,
 } from '../engine/windows.ts';
-import { either, mapping, oneOf, text, textMap } from './schema.ts';
+import { described, either, mapping, oneOf, text, textMap } from './schema.ts';
 
 /** `alerts` of a native SLO: a policy by its name, or a list of its own. */
 
 export const SEVERITIES = ['page', 'ticket', 'critical', 'warning'] as const;
 
 const AlertSchema = mapping({
-  name: Type.Optional(text('id')),
-  severity: oneOf(...SEVERITIES),
-  factor: Type.Number({ exclusiveMinimum: 0, range: 'above 0' }),
-  long: text('alertWindow'),
-  short: text('alertWindow'),
-  for: Type.Optional(text('delay')),
+  name: described('<severity>-<long> by default.', Type.Optional(text('id'))),
+  severity: described('page and critical wake somebody.', oneOf(...SEVERITIES)),
+  factor: described(
+    'Burn rate that both windows have to exceed.',
+    Type.Number({ exclusiveMinimum: 0, range: 'above 0' }),
+  ),
+  long: described('The window that the budget is judged by.', text('alertWindow')),
+  short: described('The window that tells whether it still burns.', text('alertWindow')),
+  for: described('How long both have to burn; 0s by default.', Type.Optional(text('delay'))),
 });
 
 const texts = Type.Optional(mapping({ labels: Type.Optional(textMap()), annotations: Type.Optional(textMap()) }));
 
 export const AlertsSchema = mapping({
-  policy: Type.Optional(either('array', Type.Array(AlertSchema), oneOf(...POLICY_NAMES))),
-  minBadEvents: Type.Optional(Type.Number({ minimum: 0, range: 'at least 0' })),
-  alertname: Type.Optional(Type.String({ minLength: 1, range: 'some text' })),
-  bySeverity: Type.Optional(mapping({ page: texts, ticket: texts, critical: texts, warning: texts })),
+  policy: described(
+    'A table by its name, or a list of alerts; google-30d by default.',
+    Type.Optional(either('array', Type.Array(AlertSchema), oneOf(...POLICY_NAMES))),
+  ),
+  minBadEvents: described(
+    'With fewer bad events in the long window no alert fires; 0 by default.',
+    Type.Optional(Type.Number({ minimum: 0, range: 'at least 0' })),
+  ),
+  alertname: described(
+    'What the alerts are called where they are sent; by default each by its own name.',
+    Type.Optional(Type.String({ minLength: 1, range: 'some text' })),
+  ),
+  bySeverity: described(
+    'Labels and annotations of the alerts of a severity.',
+    Type.Optional(mapping({ page: texts, ticket: texts, critical: texts, warning: texts })),
+  ),
 });
 
 export type AlertDefinition = Type.Static<typeof AlertSchema>;

@@ -7,6 +7,7 @@ import {
   isMap,
   isScalar,
   isSeq,
+  Lexer,
   LineCounter,
   Parser,
   type Node as YamlNode,
@@ -27,6 +28,11 @@ export { formatProblem, type Problem } from './problem.ts';
 
 export const FILE_BYTES_MAX = 1_048_576;
 const DEPTH_MAX = 64;
+/** Far more than a file of the greatest depth needs, so that a megabyte of brackets costs nothing. */
+const OPEN_TOKENS_MAX = 4 * DEPTH_MAX;
+/** None of them is allowed in YAML, whose parser has a use of its own for some. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it is these that are looked for
+const CONTROL = /[\0-\x08\x0b\x0c\x0e-\x1f]/;
 const SYNTAX_PROBLEMS_MAX = 20;
 
 export interface Scalar {
@@ -162,7 +168,14 @@ export function readDocuments({ file, text }: SourceFile, problems: Problem[]): 
     problems.push(source.problem('error', [], 0, 'the file is larger than 1 MiB'));
     return [];
   }
-  const tokens = [...new Parser((offset) => source.lines.addNewLine(offset)).parse(source.text)];
+  const control = CONTROL.exec(source.text);
+  if (control !== null) {
+    const code = control[0].charCodeAt(0).toString(16).padStart(2, '0');
+    const message = `the control character \\x${code} may not stand in a file; in double quotes it is written so`;
+    problems.push(source.problem('error', [], control.index, message));
+    return [];
+  }
+  const tokens = tokensOf(source.text);
   const tooDeep = deeperThan(DEPTH_MAX, tokens);
   if (tooDeep !== null) {
     problems.push(source.problem('error', [], tooDeep, `nested deeper than ${DEPTH_MAX} levels`));
@@ -175,6 +188,18 @@ export function readDocuments({ file, text }: SourceFile, problems: Problem[]): 
     if (root !== null) documents.push(new DefinitionDocument(source, root, problems));
   }
   return documents;
+}
+
+/** The token tree, up to where it is so deep that there is no use in reading on. */
+function tokensOf(text: string): CST.Token[] {
+  const parser = new Parser();
+  const tokens: CST.Token[] = [];
+  for (const lexeme of new Lexer().lex(text)) {
+    tokens.push(...parser.next(lexeme));
+    if (parser.stack.length > OPEN_TOKENS_MAX) break;
+  }
+  tokens.push(...parser.end());
+  return tokens;
 }
 
 /** The offset of the first token below `depthMax` collections; null when there is none. */
@@ -361,16 +386,18 @@ function scalarText(scalar: YamlScalar): string {
 class Source {
   readonly file: string;
   readonly text: string;
-  readonly lines = new LineCounter();
+  readonly #lines = new LineCounter();
 
   constructor(file: string, text: string) {
     this.file = file;
     this.text = text;
+    this.#lines.addNewLine(0);
+    for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) this.#lines.addNewLine(at + 1);
   }
 
   position(offset: number): { line: number; column: number } {
-    const { line, col } = this.lines.linePos(offset);
-    return line === 0 ? { line: 1, column: offset + 1 } : { line, column: col };
+    const { line, col } = this.#lines.linePos(offset);
+    return { line, column: col };
   }
 
   problem(severity: Problem['severity'], path: Path, offset: number, message: string): Problem {

@@ -6,7 +6,7 @@ import { type Fault, isFault, readSelector } from './selector.ts';
 
 /** Texts with a form of their own. A schema names one (`Type.String({form: 'duration'})`), the reader parses it again. */
 
-const ID_LENGTH_MAX = 128;
+export const ID_LENGTH_MAX = 128;
 const ROLLING_MAX_MS = 400 * DAY_MS;
 const CONTROL = /\p{Cc}/u;
 
@@ -60,7 +60,7 @@ function slice(text: string): Fault | null {
   return DAY_MS % ms === 0 && ms % SECOND_MS === 0 ? null : fault(`must divide a day in whole seconds, got ${text}`);
 }
 
-const RATE = /^(\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*\/\s*(s|m|h|d)$/i;
+export const RATE = /^(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*\/\s*([smhdSMHD])$/;
 const RATE_UNIT_SECONDS: Readonly<Record<string, number>> = {
   s: 1,
   m: MINUTE_MS / SECOND_MS,
@@ -80,7 +80,7 @@ function rate(text: string): Fault | null {
   return parseRate(text) === null ? fault(`must be a rate such as 10/s or 600/m, got ${shown(text)}`) : null;
 }
 
-const PERCENT = /^(\d+(?:\.\d+)?)\s*%$/;
+export const PERCENT = /^(\d+(?:\.\d+)?)\s*%$/;
 
 /** `99.9%` -> 99.9; null when the text is no percentage above 0 and below 100. */
 export function parsePercent(text: string): number | null {
@@ -101,7 +101,7 @@ function objective(text: string): Fault | null {
   return value > 0 && value < 100 ? null : fault(`must be between 0 and 100, got ${shown(text)}`);
 }
 
-const SIZE = /^(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|kB|MB|GB)?$/;
+export const SIZE = /^(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|kB|MB|GB)?$/;
 const SIZE_UNITS: Readonly<Record<string, number>> = {
   B: 1,
   KiB: 1024,
@@ -129,7 +129,7 @@ export interface Address {
   readonly port: number;
 }
 
-const ADDRESS = /^(?:\[([^\][]+)\]|([^\s:[\]]*)):(\d{1,5})$/;
+export const ADDRESS = /^(?:\[([^\][]+)\]|([^\s:[\]]*)):(\d{1,5})$/;
 
 /** `HOST:PORT`, `:PORT` (every interface) or `[::1]:PORT`; null when the text is none of them. */
 export function parseAddress(text: string): Address | null {

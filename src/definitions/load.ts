@@ -3,7 +3,7 @@ import type { Slo } from '../engine/slo.ts';
 import { type DefinitionDocument, FILE_BYTES_MAX, readDocuments, type SourceFile } from './document.ts';
 import { type Format, recognise } from './format.ts';
 import type { Found } from './found.ts';
-import { findFiles } from './paths.ts';
+import { findFiles, whyUnreadable } from './paths.ts';
 import { type Problem, sortProblems } from './problem.ts';
 import { DEFAULT_READ_OPTIONS, READERS, type ReadOptions } from './readers.ts';
 
@@ -119,7 +119,7 @@ export function readText(file: string): string | Problem {
   } catch (error) {
     if (error instanceof TypeError) return fileProblem(file, 'is not UTF-8 text');
     const { code } = error as NodeJS.ErrnoException;
-    return code === 'ENOENT' ? noSuchFile(file) : fileProblem(file, `cannot be read: ${code}`);
+    return code === 'ENOENT' ? noSuchFile(file) : fileProblem(file, whyUnreadable(error));
   }
 }
 

@@ -18,7 +18,7 @@ import { percentToRatio, restOfPercent } from './decimal.ts';
 import type { DefinitionDocument } from './document.ts';
 import type { Found } from './found.ts';
 import { shown } from './problem.ts';
-import { type Checked, checkDocument, either, mapping, oneOf, text, textMap } from './schema.ts';
+import { type Checked, checkDocument, described, either, mapping, oneOf, text, textMap } from './schema.ts';
 import { DEFAULT_SLICE, DEFAULTS, isSliced, readSli, SliSchema } from './sli.ts';
 
 /** The native format, `apiVersion: slipstream/v1`: every SLO of one service. */
@@ -27,36 +27,60 @@ export const NATIVE_API_VERSION = 'slipstream/v1';
 
 const CalendarSchema = mapping({
   calendar: oneOf('week', 'month', 'quarter', 'year'),
-  timezone: Type.Optional(text('timeZone')),
+  timezone: described('IANA time zone; UTC by default.', Type.Optional(text('timeZone'))),
 });
 
+const PERCENT = Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 100, range: 'between 0 and 100' });
+const SLICE_PERCENT = Type.Number({ exclusiveMinimum: 0, maximum: 100, range: 'above 0 and at most 100' });
+
 const SloSchema = mapping({
-  name: text('id'),
-  description: Type.Optional(Type.String()),
-  objective: Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 100, range: 'between 0 and 100' }),
-  window: Type.Optional(either('object', CalendarSchema, text('rollingWindow'))),
-  groupBy: Type.Optional(Type.Array(text('labelName'), { uniqueItems: true })),
-  maxGroups: Type.Optional(Type.Integer({ minimum: 1, range: 'at least 1' })),
-  owner: Type.Optional(Type.String()),
-  labels: Type.Optional(textMap()),
-  runbook: Type.Optional(Type.String()),
-  sli: SliSchema,
-  slice: Type.Optional(text('slice')),
-  emptySlice: Type.Optional(oneOf('ignore', 'good', 'bad')),
-  budgeting: Type.Optional(oneOf('occurrences', 'timeslices', 'ratioTimeslices')),
-  sliceTarget: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 100, range: 'above 0 and at most 100' })),
-  alerts: Type.Optional(AlertsSchema),
+  name: described('Unique within the service.', text('id')),
+  description: described('What it promises, in a sentence.', Type.Optional(Type.String())),
+  objective: described('Percent of events that have to be good.', PERCENT),
+  window: described(
+    'A duration from 1h to 400d that rolls, or a calendar period; 30d by default.',
+    Type.Optional(either('object', CalendarSchema, text('rollingWindow'))),
+  ),
+  groupBy: described(
+    'Label names; each of their values has a budget of its own.',
+    Type.Optional(Type.Array(text('labelName'), { uniqueItems: true })),
+  ),
+  maxGroups: described(
+    'How many budgets groupBy may make; 1000 by default.',
+    Type.Optional(Type.Integer({ minimum: 1, range: 'at least 1' })),
+  ),
+  owner: described('Who is told; that of the file by default.', Type.Optional(Type.String())),
+  labels: described('Added to those of the file.', Type.Optional(textMap())),
+  runbook: described('What to do about it; that of the file by default.', Type.Optional(Type.String())),
+  sli: described('What is counted: one of these.', SliSchema),
+  slice: described(
+    'Length of the time slices, which divides a day; 1m by default for SLIs by slices.',
+    Type.Optional(text('slice')),
+  ),
+  emptySlice: described(
+    'What a slice without samples counts as; ignore by default.',
+    Type.Optional(oneOf('ignore', 'good', 'bad')),
+  ),
+  budgeting: described(
+    'Whether each event counts, or each slice of events; occurrences by default.',
+    Type.Optional(oneOf('occurrences', 'timeslices', 'ratioTimeslices')),
+  ),
+  sliceTarget: described('Percent of good events that a good slice needs.', Type.Optional(SLICE_PERCENT)),
+  alerts: described('When somebody is told; the policy google-30d by default.', Type.Optional(AlertsSchema)),
 });
 type SloDefinition = Static<typeof SloSchema>;
 
-const NativeSchema = mapping({
-  apiVersion: oneOf(NATIVE_API_VERSION),
-  service: text('id'),
-  owner: Type.Optional(Type.String()),
-  labels: Type.Optional(textMap()),
-  runbook: Type.Optional(Type.String()),
-  slos: Type.Array(SloSchema, { minItems: 1 }),
-});
+export const NativeSchema = mapping(
+  {
+    apiVersion: oneOf(NATIVE_API_VERSION),
+    service: described('What the SLOs are of; service/name is unique.', text('id')),
+    owner: described('Who is told about every SLO without an owner of its own.', Type.Optional(Type.String())),
+    labels: described('Text by name, of every SLO.', Type.Optional(textMap())),
+    runbook: described('What to do, of every SLO without a runbook of its own.', Type.Optional(Type.String())),
+    slos: Type.Array(SloSchema, { minItems: 1 }),
+  },
+  { title: 'SLOs of a service' },
+);
 type NativeFile = Static<typeof NativeSchema>;
 
 /** The SLOs of a native document. What is wrong with one of them leaves the others as they are. */

@@ -1,4 +1,4 @@
-import { readdirSync, realpathSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { join, parse, sep } from 'node:path';
 
 /** Files, folders and globs to files. */
@@ -26,14 +26,30 @@ export function findFiles(paths: readonly string[]): FoundFiles {
       const found = filesAt(path);
       if (found === null) failed.push({ path, message: 'no such file' });
       for (const file of found ?? []) {
-        const real = realpathSync(file);
+        const real = realPath(file);
         if (!byRealPath.has(real)) byRealPath.set(real, file);
       }
     } catch (error) {
-      failed.push({ path, message: `cannot be read: ${(error as NodeJS.ErrnoException).code}` });
+      const { path: where } = error as NodeJS.ErrnoException;
+      failed.push({ path: where ?? path, message: whyUnreadable(error) });
     }
   }
   return { files: [...byRealPath.values()], failed };
+}
+
+/** What the system says of a file or folder, without its code: `cannot be read: permission denied`. */
+export function whyUnreadable(error: unknown): string {
+  const { message, code } = error as NodeJS.ErrnoException;
+  return `cannot be read: ${/^[A-Z]+: ([^,]+)/.exec(message)?.[1] ?? code ?? message}`;
+}
+
+/** A link that leads nowhere stands for itself: whoever reads it says so. */
+function realPath(file: string): string {
+  try {
+    return realpathSync(file);
+  } catch {
+    return file;
+  }
 }
 
 function filesAt(path: string): string[] | null {
@@ -51,6 +67,17 @@ function kindOf(path: string): 'file' | 'folder' | null {
   return stats.isDirectory() ? 'folder' : 'file';
 }
 
+/** Of what is found in a folder: a link that leads nowhere, or in a circle, is a file that cannot be read. */
+function entryKind(path: string): 'file' | 'folder' | null {
+  try {
+    const kind = kindOf(path);
+    if (kind !== null) return kind;
+  } catch {
+    // It is there, and reading it says what is wrong with it.
+  }
+  return lstatSync(path, { throwIfNoEntry: false }) === undefined ? null : 'file';
+}
+
 function names(folder: string): string[] {
   return readdirSync(folder === '' ? '.' : folder).sort();
 }
@@ -62,7 +89,7 @@ function folderFiles(folder: string, visited: Set<string>): string[] {
     .filter((name) => !name.startsWith('.'))
     .flatMap((name) => {
       const path = join(folder, name);
-      const kind = kindOf(path);
+      const kind = entryKind(path);
       if (kind === 'folder') return folderFiles(path, visited);
       return kind === 'file' && DEFINITION_FILE.test(name) ? [path] : [];
     });
@@ -112,7 +139,7 @@ function match(folder: string, segments: readonly string[]): string[] {
 }
 
 function step(path: string, rest: readonly string[]): string[] {
-  const kind = kindOf(path);
+  const kind = entryKind(path);
   if (rest.length === 0) return kind === 'file' ? [path] : [];
   return kind === 'folder' ? match(path, rest) : [];
 }
@@ -121,7 +148,7 @@ function matchAnyDepth(folder: string, rest: readonly string[], visited: Set<str
   if (kindOf(folder === '' ? '.' : folder) !== 'folder' || !enter(folder, visited)) return [];
   const here = match(folder, rest);
   const below = names(folder)
-    .filter((name) => !name.startsWith('.') && kindOf(join(folder, name)) === 'folder')
+    .filter((name) => !name.startsWith('.') && entryKind(join(folder, name)) === 'folder')
     .flatMap((name) => matchAnyDepth(join(folder, name), rest, visited));
   return [...here, ...below];
 }

@@ -42,6 +42,12 @@ export function either<A extends TSchema, B extends TSchema>(kind: 'object' | 'a
   return Type.Unsafe<Static<A> | Static<B>>({ if: { type: kind }, then: compound, else: simple });
 }
 
+/** The same schema with words for whoever writes the file; editors show them. */
+export function described<T extends TSchema>(description: string, schema: T): T {
+  const properties = Object.getOwnPropertyDescriptors(schema);
+  return Object.defineProperties({}, { ...properties, description: { value: description, enumerable: true } }) as T;
+}
+
 /** Text by text: labels; the options are those of the values. */
 export function textMap(options: object = {}) {
   return Type.Unsafe<Record<string, string>>({

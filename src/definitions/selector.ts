@@ -43,7 +43,7 @@ class Reader {
 
   matchers(): Matcher[] {
     if (this.#text.trim() === '') throw new PromqlError(0, 'the selector is empty');
-    const top = parsePromql(this.#text);
+    const top = parsePromql(this.#text, 'the selector');
     this.#refuseOtherExpressions(top);
     const fault = syntaxFault(top, this.#text, 'the selector');
     if (fault !== null) throw new PromqlError(fault.at, fault.message);

@@ -5,7 +5,7 @@ import { percentToRatio, restOfPercent } from './decimal.ts';
 import type { DefinitionDocument } from './document.ts';
 import { FORMS, fillService, parsePercent } from './forms.ts';
 import type { Found } from './found.ts';
-import { type Checked, checkDocument, mapping, text } from './schema.ts';
+import { type Checked, checkDocument, described, mapping, text } from './schema.ts';
 import { isFault, readSelector } from './selector.ts';
 import { DEFAULT_SLICE, DEFAULTS, isSliced, MetricSchemas, readSli, type SliDefinition } from './sli.ts';
 
@@ -17,12 +17,17 @@ const FRESHNESS_OBJECTIVE = 99;
 
 const ServiceSchema = mapping(
   {
-    slo_error_rate: Type.Optional(text('percent')),
-    slo_availability: Type.Optional(text('percent')),
-    slo_freshness: Type.Optional(text('duration')),
-    slo_success_rate: Type.Optional(text('percent')),
+    slo_error_rate: described('Requests without an error: 99.9%.', Type.Optional(text('percent'))),
+    slo_availability: described('Successful probes: 99.95%.', Type.Optional(text('percent'))),
+    slo_freshness: described('Age of the last success: 1h.', Type.Optional(text('duration'))),
+    slo_success_rate: described('Runs of a job without a failure: 99%.', Type.Optional(text('percent'))),
   },
-  { patternProperties: { '^slo_latency_p[0-9]+$': text('duration') }, examples: ['slo_latency_p99'] },
+  {
+    patternProperties: {
+      '^slo_latency_p[0-9]+$': described('So many percent of requests take at most as long: 200ms.', text('duration')),
+    },
+    examples: ['slo_latency_p99'],
+  },
 );
 
 const MetricsSchema = mapping({
@@ -34,14 +39,20 @@ const MetricsSchema = mapping({
 });
 type Metrics = Required<Static<typeof MetricsSchema>>;
 
-const ServiceListSchema = mapping({
-  services: Type.Unsafe<Record<string, Record<string, string>>>({
-    type: 'object',
-    propertyNames: { type: 'string', form: 'id' },
-    additionalProperties: ServiceSchema,
-  }),
-  metrics: Type.Optional(MetricsSchema),
-});
+export const ServiceListSchema = mapping(
+  {
+    services: described(
+      'The SLOs of each service, by its name.',
+      Type.Unsafe<Record<string, Record<string, string>>>({
+        type: 'object',
+        propertyNames: { type: 'string', form: 'id' },
+        additionalProperties: ServiceSchema,
+      }),
+    ),
+    metrics: described('Metrics that differ from the conventional ones.', Type.Optional(MetricsSchema)),
+  },
+  { title: 'Services and their SLOs' },
+);
 type ServiceList = Static<typeof ServiceListSchema>;
 
 const DEFAULT_METRICS: Metrics = {

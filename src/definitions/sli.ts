@@ -1,8 +1,8 @@
-import { type Static, Type } from 'typebox';
+import { type Static, type TSchema, Type } from 'typebox';
 import { formatDuration, parseDuration, SECOND_MS } from '../engine/duration.ts';
 import type { Aggregate, Duration, Selector, Sli, Slo } from '../engine/slo.ts';
 import { parseRate } from './forms.ts';
-import { either, mapping, oneOf, text } from './schema.ts';
+import { described, either, mapping, oneOf, text } from './schema.ts';
 import { isFault, readSelector } from './selector.ts';
 
 /** The SLIs of the native format: what a file may say of each, and what that means. */
@@ -13,28 +13,60 @@ const selectors = either(
   Type.Array(selector, { minItems: 1 }),
   text('selector', { expects: 'a selector or a list of them' }),
 );
-const aggregate = Type.Optional(oneOf('max', 'min', 'avg', 'sum'));
-const threshold = text('duration');
+const aggregate = described('How series are taken together.', Type.Optional(oneOf('max', 'min', 'avg', 'sum')));
+const threshold = described('A duration.', text('duration'));
 
-const EVENTS = { total: selectors, good: Type.Optional(selectors), bad: Type.Optional(selectors) };
-const HISTOGRAM = { histogram: selector };
-const GAUGE = { gauge: selector };
-const AGE = { timestamp: Type.Optional(selector), age: Type.Optional(selector), aggregate };
+/** The metrics of an SLI, of selectors as its file writes them. */
+const eventsOf = <S extends TSchema>(selectors: S) => ({
+  total: described('All events: a counter, or a list of counters.', selectors),
+  good: described('The good ones among them.', Type.Optional(selectors)),
+  bad: described('The bad ones among them.', Type.Optional(selectors)),
+});
+const histogramOf = <S extends TSchema>(selector: S) => ({
+  histogram: described('A classic or native histogram, without _bucket.', selector),
+});
+const probeOf = <S extends TSchema>(selector: S) => ({ gauge: described('1 is good, 0 is bad.', selector) });
+const ageOf = <S extends TSchema>(selector: S) => ({
+  timestamp: described('A gauge of a Unix time in seconds.', Type.Optional(selector)),
+  age: described('A gauge of an age in seconds.', Type.Optional(selector)),
+  aggregate,
+});
 const GOOD_OR_BAD = { exactlyOneOf: ['good', 'bad'] };
 const TIMESTAMP_OR_AGE = { exactlyOneOf: ['timestamp', 'age'] };
 
 const KINDS = {
-  events: mapping(EVENTS, GOOD_OR_BAD),
-  latency: mapping({ ...HISTOGRAM, threshold }),
-  probe: mapping(GAUGE),
-  freshness: mapping({ ...AGE, threshold }, TIMESTAMP_OR_AGE),
-  throughput: mapping(
-    { counter: selector, min: Type.Optional(text('rate')), max: Type.Optional(text('rate')), aggregate },
-    { exactlyOneOf: ['min', 'max'] },
+  events: described('Counters of good, bad and all events.', mapping(eventsOf(selectors), GOOD_OR_BAD)),
+  latency: described(
+    'Good are the observations at or under the threshold.',
+    mapping({ ...histogramOf(selector), threshold }),
   ),
-  threshold: mapping({ gauge: selector, op: oneOf('lt', 'lte', 'gt', 'gte'), value: Type.Number(), aggregate }),
-  /** Fed by `POST /api/v1/events` alone. */
-  push: mapping({}),
+  probe: described('Each sample of a gauge is one event.', mapping(probeOf(selector))),
+  freshness: described(
+    'A slice is good when the age at its end is at most the threshold.',
+    mapping({ ...ageOf(selector), threshold }, TIMESTAMP_OR_AGE),
+  ),
+  throughput: described(
+    'A slice is good when a counter grows at least, or at most, so fast.',
+    mapping(
+      {
+        counter: described('What has to grow.', selector),
+        min: described('A rate: 10/s, 600/m.', Type.Optional(text('rate'))),
+        max: described('A rate: 10/s, 600/m.', Type.Optional(text('rate'))),
+        aggregate,
+      },
+      { exactlyOneOf: ['min', 'max'] },
+    ),
+  ),
+  threshold: described(
+    'A slice is good when the mean of a gauge compares so with the value.',
+    mapping({
+      gauge: described('What is compared.', selector),
+      op: oneOf('lt', 'lte', 'gt', 'gte'),
+      value: described('What it is compared with.', Type.Number()),
+      aggregate,
+    }),
+  ),
+  push: described('Fed by POST /api/v1/events alone.', mapping({})),
 };
 export const SLI_KINDS = Object.keys(KINDS) as readonly (keyof typeof KINDS)[];
 
@@ -46,10 +78,10 @@ const templates = either('array', Type.Array(template, { minItems: 1 }), templat
 
 /** The same SLIs without their thresholds, `{{service}}` standing for the service: `metrics:` of a service list. */
 export const MetricSchemas = {
-  events: mapping({ total: templates, good: Type.Optional(templates), bad: Type.Optional(templates) }, GOOD_OR_BAD),
-  latency: mapping({ histogram: template }),
-  probe: mapping({ gauge: template }),
-  freshness: mapping({ timestamp: Type.Optional(template), age: Type.Optional(template), aggregate }, TIMESTAMP_OR_AGE),
+  events: mapping(eventsOf(templates), GOOD_OR_BAD),
+  latency: mapping(histogramOf(template)),
+  probe: mapping(probeOf(template)),
+  freshness: mapping(ageOf(template), TIMESTAMP_OR_AGE),
 };
 
 /** SLIs of which each complete time slice is one event. */

@@ -17,12 +17,12 @@ const UNITS: readonly (readonly [unit: string, ms: number])[] = [
   ['ms', 1],
 ];
 
-const PATTERN = /^(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/;
+export const DURATION = /^(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/;
 
 /** Reads a Prometheus duration; null when the text is none. `0` needs no unit. */
 export function parseDuration(text: string): Duration | null {
   if (text === '0') return { text, ms: 0 };
-  const match = PATTERN.exec(text);
+  const match = DURATION.exec(text);
   if (match === null || text === '') return null;
   let ms = 0;
   for (let i = 0; i < UNITS.length; i++) {

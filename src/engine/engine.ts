@@ -2,6 +2,7 @@ import { Accounts, type LedgerEntry } from './accounts.ts';
 import type { SampleBatch } from './batch.ts';
 import { FUTURE_MAX_MS, SAMPLE_STALE, SAMPLE_VALUE } from './batch.ts';
 import { MINUTE_MS } from './duration.ts';
+import { sliFingerprint } from './fingerprint.ts';
 import { decodeSeries, type LabelSet, labelValue, readings, withOriginals } from './label-set.ts';
 import type { Group } from './ledger.ts';
 import { IngestOutcome } from './outcome.ts';
@@ -135,6 +136,12 @@ export class Engine {
     }
     this.#scopes.push(scope);
     return scope;
+  }
+
+  /** Null when there is none of this id. */
+  slo(id: string): Slo | null {
+    const slo = this.#sloOf.get(id);
+    return slo === undefined ? null : this.slos[slo]!;
   }
 
   get seriesCount(): number {
@@ -593,6 +600,13 @@ export class Engine {
     return newIds;
   }
 
+  /** A new engine that goes on from here with other SLOs, as after a restart. */
+  successor(slos: readonly Slo[], nowMs: number, options: Partial<EngineOptions> = {}): Engine {
+    const engine = new Engine(slos, { ...this.#options, ...options });
+    engine.restore(this.snapshot(), nowMs);
+    return engine;
+  }
+
   #restoreScopes(save: EngineSave): void {
     const saved = new Map(save.scopes.map((scope) => [scope.key, scope]));
     this.#scopes.forEach((scope, i) => {
@@ -615,12 +629,4 @@ function isGroup(mine: Group | null, asked: Group | null): boolean {
   if (mine === null || asked === null) return mine === asked;
   const names = new Set([...Object.keys(mine), ...Object.keys(asked)]);
   return [...names].every((name) => (mine[name] ?? '') === (asked[name] ?? ''));
-}
-
-/** What an SLO counts. When it changes, the events counted so far mean something else. */
-function sliFingerprint(slo: Slo): string {
-  const { sli, groupBy, slice, emptySlice, budgeting, sliceTarget } = slo;
-  return JSON.stringify([sli, groupBy, slice?.ms ?? null, emptySlice, budgeting, sliceTarget], (key, value) =>
-    key === 'matchers' ? undefined : value,
-  );
 }

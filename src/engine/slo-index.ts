@@ -4,7 +4,7 @@ import type { Matcher, Selector, Slo } from './slo.ts';
 
 /**
  * Which SLOs a series is wanted by, and as what. Asked once for each new series, so it may be slow, but not in proportion to
- * the number of SLOs: selectors are found by their metric name and job, which nearly all of them state.
+ * the number of SLOs: selectors are found by their metric name, their job or both, of which nearly all of them state one.
  */
 
 /** What a series is to an SLO; the numbers are bits, because a series may be in total and in bad at once. */
@@ -34,6 +34,7 @@ interface Entry {
 export class SloIndex {
   readonly #byNameAndJob = new Map<string, Entry[]>();
   readonly #byName = new Map<string, Entry[]>();
+  readonly #byJob = new Map<string, Entry[]>();
   readonly #rest: Entry[] = [];
 
   constructor(slos: readonly Slo[]) {
@@ -46,11 +47,11 @@ export class SloIndex {
     const name = exact(entry.matchers, '__name__');
     const job = exact(entry.matchers, 'job');
     // What a series is found by need not be tested again.
-    const found = job === null ? [name] : [name, job];
-    const left = { ...entry, matchers: entry.matchers.filter((matcher) => !found.includes(matcher)) };
-    if (name === null) this.#rest.push(entry);
-    else if (job === null) push(this.#byName, name.value, left);
-    else push(this.#byNameAndJob, key(name.value, job.value), left);
+    const left = { ...entry, matchers: entry.matchers.filter((matcher) => matcher !== name && matcher !== job) };
+    if (name !== null && job !== null) push(this.#byNameAndJob, key(name.value, job.value), left);
+    else if (name !== null) push(this.#byName, name.value, left);
+    else if (job !== null) push(this.#byJob, job.value, left);
+    else this.#rest.push(entry);
   }
 
   /** The SLOs that want a series, each once, with everything it is to them; `read` are the label sets it can be taken for. */
@@ -65,8 +66,10 @@ export class SloIndex {
         }
       };
       const name = labelValue(labels, '__name__');
-      collect(this.#byNameAndJob.get(key(name, labelValue(labels, 'job'))));
+      const job = labelValue(labels, 'job');
+      collect(this.#byNameAndJob.get(key(name, job)));
       collect(this.#byName.get(name));
+      collect(this.#byJob.get(job));
       collect(this.#rest);
     }
     return [...roles].map(([slo, seen]) => ({ slo, roles: seen }));

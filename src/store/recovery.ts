@@ -21,6 +21,11 @@ export interface Snapshotable extends HistorySource {
   snapshot(): Uint8Array;
 }
 
+/** An engine that holds the state of the one before, and has been given no sample yet. */
+export interface Successor extends Snapshotable {
+  readonly table: SeriesLabels;
+}
+
 /** The rows of a batch that changed something, in the order in which they were applied. */
 export interface ChangedRows {
   readonly changedRows: Uint32Array;
@@ -81,7 +86,7 @@ function fingerprint(slos: readonly Slo[]): string {
   return createHash('sha256').update(JSON.stringify(slos)).digest('base64');
 }
 
-/** Writes down what batches changed. Made once a process, after recovery: it begins a new epoch of series ids. */
+/** Writes down what batches changed. Made once an engine, after recovery or reload: it begins a new epoch of series ids. */
 export class Journal {
   readonly #store: Store;
   readonly #encoder: RecordEncoder;
@@ -89,6 +94,17 @@ export class Journal {
   constructor(store: Store, labels: SeriesLabels) {
     this.#store = store;
     this.#encoder = new RecordEncoder(labels);
+  }
+
+  /**
+   * The journal of an engine that takes over from another one. Its state is saved before it is given any sample, in one go, so
+   * that whoever replays the journal knows since when each SLO has listened. Throws when that fails, and then nothing has
+   * changed.
+   */
+  static succeed(store: Store, before: HistorySource, after: Successor): Journal {
+    const historyThrough = store.history.take(before);
+    store.saveSnapshotNow(after.snapshot(), { slos: fingerprint(after.slos), historyThrough });
+    return new Journal(store, after.table);
   }
 
   /** Queues what a batch changed, if anything; `store.committed()` tells when it is safe. */

@@ -267,16 +267,27 @@ export class Store {
       );
     }
     while (this.#committedSeq < throughSeq) await this.committed();
+    this.#replaceSnapshot(bytes, throughSeq, { slos, historyThrough });
+  }
+
+  /** As `saveSnapshot`, of the state at this very moment; it is saved when this returns. Throws when it cannot be. */
+  saveSnapshotNow(bytes: Uint8Array, savedWith: SavedWith): void {
+    const failure = this.#commit();
+    if (failure !== null) throw failure;
+    this.#replaceSnapshot(bytes, this.#committedSeq, savedWith);
+  }
+
+  #replaceSnapshot(bytes: Uint8Array, throughSeq: number, savedWith: SavedWith): void {
     try {
-      this.#replaceSnapshot(bytes, throughSeq, slos, historyThrough);
+      this.#writeSnapshot(bytes, throughSeq, savedWith);
     } catch (error) {
       throw readable(error, this.dir);
     }
     this.#snapshotSeq = throughSeq;
-    this.history.written(historyThrough);
+    this.history.written(savedWith.historyThrough);
   }
 
-  #replaceSnapshot(bytes: Uint8Array, throughSeq: number, slos: string, historyThrough: number): void {
+  #writeSnapshot(bytes: Uint8Array, throughSeq: number, { slos, historyThrough }: SavedWith): void {
     const db = this.#db;
     db.transaction(() => {
       db.prepare('DELETE FROM snapshot_chunk').run();

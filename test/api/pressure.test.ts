@@ -13,7 +13,7 @@ import { compress, encodeWriteRequest } from '../../src/ingest/remote-write-sche
 import { type Service, startService } from '../../src/service.ts';
 import { anSlo } from '../support/slo.ts';
 import { MIDNIGHT_MS } from '../support/time.ts';
-import { scrape, TEST_CONFIG } from './server.ts';
+import { NOTHING_TO_READ, scrape, TEST_CONFIG } from './server.ts';
 
 const NOON_MS = MIDNIGHT_MS + 12 * 3_600_000;
 const EXPORT = '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export';
@@ -38,7 +38,15 @@ async function start(limits: Partial<Config['limits']>): Promise<void> {
   };
   const logger = pino({ level: 'silent' });
   const clock = () => nowMs;
-  service = await startService({ config, slos: [anSlo()], logger, clock, version: '1', loopDelayMs: () => delayMs });
+  service = await startService({
+    config,
+    slos: [anSlo()],
+    reread: () => NOTHING_TO_READ,
+    logger,
+    clock,
+    version: '1',
+    loopDelayMs: () => delayMs,
+  });
 }
 
 beforeEach(async () => {

@@ -2,16 +2,19 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import type { Reread } from '../../src/api/reloader.ts';
 import type { Config } from '../../src/config.ts';
 import type { Slo } from '../../src/engine/slo.ts';
 import { compress, encodeWriteRequest, type WireSeries } from '../../src/ingest/remote-write-schema.ts';
 import { type Service, startService } from '../../src/service.ts';
 import { anSlo } from '../support/slo.ts';
 
+export const NOTHING_TO_READ: Reread = { problems: ['there are no files'] };
+
 /** A service as `serve` runs it, on a free port, with a clock of the test's own. */
 export class TestServer {
   readonly folder: string;
-  readonly slos: readonly Slo[];
+  slos: readonly Slo[];
   readonly limits: Partial<Config['limits']>;
   readonly otlp: Config['otlp'];
   evaluationIntervalMs = TEST_CONFIG.evaluationIntervalMs;
@@ -20,6 +23,8 @@ export class TestServer {
   /** Parsed lines of the log. */
   readonly log: Record<string, unknown>[];
   service: Service;
+  /** What a reload reads. */
+  files: Reread;
 
   private constructor(
     folder: string,
@@ -35,6 +40,7 @@ export class TestServer {
     this.otlp = otlp;
     this.log = [];
     this.service = null!;
+    this.files = NOTHING_TO_READ;
   }
 
   static async start(
@@ -59,7 +65,9 @@ export class TestServer {
       evaluationIntervalMs: this.evaluationIntervalMs,
     };
     const logger = pino({ level: 'info' }, { write: (line) => this.log.push(JSON.parse(line)) });
-    return startService({ config, slos: this.slos, logger, clock: () => this.nowMs, version: '1.2.3' });
+    this.files = { config, slos: this.slos, warnings: [] };
+    const reread = () => this.files;
+    return startService({ config, slos: this.slos, reread, logger, clock: () => this.nowMs, version: '1.2.3' });
   }
 
   /** Stops and starts again on the same data. */

@@ -252,14 +252,14 @@ test('of many SLOs that become degraded at once the log names a few', () => {
   const slos = Array.from({ length: 8 }, (_, i) => anSlo({ id: `api/${i}`, name: String(i) }));
   const engine = new Engine(slos, { seriesMax: 1 });
   const said: unknown[] = [];
-  const log = new DegradedLog(engine, { warn: (...line: unknown[]) => said.push(line) } as unknown as Logger);
+  const log = new DegradedLog({ warn: (...line: unknown[]) => said.push(line) } as unknown as Logger);
   feed(engine, [{ labels: series('200'), tMs: MIDNIGHT_MS, value: 1 }], MIDNIGHT_MS);
-  log.look();
+  log.look(engine);
   expect(said).toEqual([]);
   const labels = labelSet(Object.entries(series('500')));
   expect(engine.register(labels, encodeLabels(labels))).toBe(-1);
-  log.look();
-  log.look();
+  log.look(engine);
+  log.look(engine);
   expect(said).toEqual([
     [
       { slos: Array.from({ length: 5 }, (_, i) => ({ slo: `api/${i}`, refusedSeries: 1, overflowSeries: 0 })) },

@@ -7,6 +7,8 @@ import { Intake } from '../../src/api/intake.ts';
 import { Pressure } from '../../src/api/pressure.ts';
 import { WriteEndpoint } from '../../src/api/write.ts';
 import { Engine } from '../../src/engine/engine.ts';
+import { OtlpReceiver } from '../../src/ingest/otlp-receive.ts';
+import { EventReader } from '../../src/ingest/pushed-events.ts';
 import { RemoteWriteReceiver } from '../../src/ingest/receive.ts';
 import { encodeRequest2 } from '../../src/ingest/remote-write-2-schema.ts';
 import { compress, encodeWriteRequest } from '../../src/ingest/remote-write-schema.ts';
@@ -46,14 +48,20 @@ beforeEach(async () => {
   counters = new WriteCounters();
   const store = disk as unknown as Store;
   const engine = new Engine([anSlo()]);
+  const live = {
+    current: {
+      engine,
+      remoteWrite: new RemoteWriteReceiver(engine),
+      otlp: new OtlpReceiver({ resolver: engine }),
+      events: new EventReader(engine),
+    },
+  };
   journal = new Journal(store, engine.table);
   const logger = pino({ level: 'silent' });
   const clock = () => MIDNIGHT_MS;
   const pressure = new Pressure({ inflightBytesMax: 1_000_000, loopDelayMaxMs: 1_000, loopDelayMs: () => 0 });
-  intake = new Intake({ engine, store, journalQueueBytesMax: 100, pressure, logger, clock });
+  intake = new Intake({ live, store, journalQueueBytesMax: 100, pressure, logger, clock });
   endpoint = new WriteEndpoint({
-    engine,
-    receiver: new RemoteWriteReceiver(engine),
     intake,
     bodyBytesMax: 1_000_000,
     counters: { rw1: counters, rw2: counters },

@@ -1,17 +1,23 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { type CheckOptions, checkCommand } from '../../src/cli/check.ts';
 
 const FIXTURES = path.resolve(import.meta.dirname, '../fixtures/definitions');
 
-function check(names: readonly string[], format: CheckOptions['format'] = 'text'): { code: number; output: string } {
+function check(
+  names: readonly string[],
+  format: CheckOptions['format'] = 'text',
+  strict = false,
+): { code: number; output: string } {
   let output = '';
   const out = (text: string): void => {
     output += text;
   };
   const code = checkCommand(
-    names.map((name) => path.join(FIXTURES, name)),
-    { format },
+    names.map((name) => path.resolve(FIXTURES, name)),
+    { format, strict },
     { out },
   );
   return { code, output: output.replaceAll(`${FIXTURES}${path.sep}`, '') };
@@ -42,11 +48,27 @@ broken.yaml:9:17: slos[0].sli.events.total: a function is not a selector: rates 
 });
 
 test('no path and no such file are wrong usage', () => {
-  expect(check([])).toEqual({ code: 2, output: 'check needs a path: slipstream check [--format text|json] PATH...\n' });
+  expect(check([])).toEqual({
+    code: 2,
+    output: 'check needs a path: slipstream check [--strict] [--format text|json] PATH...\n',
+  });
   expect(check(['api.yaml', 'nothing.yaml'])).toMatchObject({
     code: 2,
     output: expect.stringContaining('nothing.yaml: no such file\n'),
   });
+});
+
+test('a warning is an error where somebody is strict', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'slipstream-check-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = path.join(folder, 'empty.yaml');
+  writeFileSync(file, '# nothing yet\n');
+  const output = `${file}:1:1: document: warning: the file is empty\n1 file: 0 SLOs, 0 errors, 1 warning\n`;
+  expect(check([file])).toEqual({ code: 0, output });
+  expect(check([file], 'text', true)).toEqual({ code: 1, output });
+  const { code, output: json } = check([file], 'json', true);
+  expect([code, JSON.parse(json).valid]).toEqual([1, false]);
+  expect(check(['api.yaml'], 'text', true).code).toBe(0);
 });
 
 test('JSON has everything that was understood', () => {

@@ -88,7 +88,7 @@ describe('the command line', () => {
     expect(run('--version')).toEqual({ code: 0, out: `${version}\n`, err: '' });
     const help = run('help');
     expect([help.code, help.err]).toEqual([0, '']);
-    for (const command of ['serve', 'demo', 'check', 'convert', 'test', 'gate', 'bench', 'relabel']) {
+    for (const command of ['serve', 'demo', 'check', 'convert', 'schema', 'test', 'gate', 'bench', 'relabel']) {
       expect(help.out).toContain(`\n  ${command} `);
       const explained = run(command, '--help');
       expect([explained.code, explained.err]).toEqual([0, '']);
@@ -117,8 +117,15 @@ describe('the command line', () => {
     wrong(['check'], "missing required argument 'path'");
     wrong(['check', '--sloth-period', '5m', 'x'], 'It must be at least 1h, got 5m.');
     wrong(['convert', '--to', 'sloth', 'x'], 'Allowed choices are slipstream, prometheus-rules.');
+    wrong(['schema', 'dashboard'], 'Allowed choices are native, service-list, server.');
     wrong(['serve', '--unknown'], "unknown option '--unknown'");
     wrong(['serve'], 'no definition files are named');
+  });
+
+  test('schema prints the JSON Schema of a file', () => {
+    const titles = ['native', 'service-list', 'server'].map((name) => JSON.parse(run('schema', name).out).title);
+    expect(titles).toEqual(['SLOs of a service', 'Services and their SLOs', 'Settings of a server']);
+    expect(run('schema').out).toBe(run('schema', 'native').out);
   });
 
   test('relabel prints the remote_write section', () => {
@@ -177,11 +184,24 @@ describe('serve', () => {
     expect(again.log()).toMatch(/"snapshotBytes":[1-9]/);
   });
 
-  test('SIGHUP does not end it, and says so', async () => {
+  test('SIGHUP and a changed file are reloads, and a mistake changes nothing', async () => {
     const { child, url, log } = await serveSlos();
+    const names = async () => {
+      const { slos } = (await (await fetch(`${url}/api/v1/slos`)).json()) as { slos: { name: string }[] };
+      return slos.map(({ name }) => name);
+    };
+    const file = join(folder, 'slos.yaml');
+    writeFileSync(file, DEFINITIONS.replace('99.9', '120').replace('window: 30d', 'windo: 30d'));
     child.kill('SIGHUP');
-    await until(() => log().includes('SIGHUP: this version does not reload'));
-    expect((await fetch(`${url}/-/healthy`)).status).toBe(200);
+    await until(() => log().includes('not reloaded'));
+    expect(log()).toContain('slos.yaml:6:16: slos[0].objective: must be between 0 and 100, got 120');
+    expect(log()).toContain('slos.yaml:7:5: slos[0].windo: unknown key; did you mean window?');
+    expect(await names()).toEqual(['availability']);
+    writeFileSync(file, DEFINITIONS.replace('name: availability', 'name: success'));
+    await until(() => log().includes('reloaded: 1 SLO: 1 added, 1 removed, 0 changed, 0 kept'));
+    expect(await names()).toEqual(['success']);
+    // Each change was read once.
+    expect(log().match(/reloaded/g)).toHaveLength(2);
   });
 
   test('a second signal ends it at once', async () => {

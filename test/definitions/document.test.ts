@@ -74,6 +74,9 @@ test('nothing makes the reader crash or hang', () => {
   const f = (text: string, problem: string): void => expect(problemsOf(text)).toEqual([problem]);
   const tooDeep = 'document: nested deeper than 64 levels';
   f('['.repeat(50_000), `1:66: ${tooDeep}`);
+  f('['.repeat(1024 * 1024), `1:66: ${tooDeep}`);
+  f('? '.repeat(500_000), `1:131: ${tooDeep}`);
+  f('a: "'.repeat(200_000), `1:508: ${tooDeep}`);
   f('- '.repeat(20_000), `1:131: ${tooDeep}`);
   f('{a: '.repeat(20_000), `1:258: ${tooDeep}`);
   f(Array.from({ length: 1300 }, (_, i) => `${' '.repeat(i)}a:`).join('\n'), `65:65: ${tooDeep}`);
@@ -82,6 +85,16 @@ test('nothing makes the reader crash or hang', () => {
   f(['l0: &l0 [x]', ...levels].join('\n'), '1:1: document: the aliases expand past 1 MiB');
   const chain = Array.from({ length: 70 }, (_, i) => `l${i + 1}: &l${i + 1} [*l${i}]`);
   f(['l0: &l0 [x]', ...chain].join('\n'), '1:1: document: nested deeper than 64 levels');
+});
+
+test('a control character is refused where it stands', () => {
+  const f = (text: string, place: string, code: string): void =>
+    expect(problemsOf(text)).toEqual([
+      `${place}: document: the control character ${code} may not stand in a file; in double quotes it is written so`,
+    ]);
+  f('service: a\0b', '1:11', String.raw`\x00`);
+  f('a: b\r\nc: d\u001b[0m', '2:5', String.raw`\x1b`);
+  f('\u0002\u0018\u001f', '1:1', String.raw`\x02`);
 });
 
 test('a character of a text is found in the file, however the text is written', () => {

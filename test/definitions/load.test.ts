@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -64,11 +65,37 @@ test('hidden copies, links and loops lead to each file once', () => {
   symlinkSync(path.join('..data', 'a.yaml'), path.join(scratch, 'mount', 'a.yaml'));
   symlinkSync('a.yaml', path.join(scratch, 'mount', 'b.yaml'));
   symlinkSync('.', path.join(scratch, 'mount', 'loop'));
-  symlinkSync('nowhere', path.join(scratch, 'mount', 'dangling.yaml'));
   const file = path.join(scratch, 'mount', 'a.yaml');
   expect(findFiles([path.join(scratch, 'mount')]).files).toEqual([file]);
   expect(findFiles([path.join(scratch, 'mount', '**')]).files).toEqual([file]);
   expect(findFiles([path.join(scratch, 'mount', '**', '*.yaml')]).files).toEqual([file]);
+});
+
+test('what cannot be read is a problem of its own, and what stands beside it is read', () => {
+  const folder = path.join(scratch, 'odd');
+  mkdirSync(path.join(folder, 'folder.yaml'), { recursive: true });
+  writeFileSync(path.join(folder, 'folder.yaml', 'good.yaml'), SLO('good', 'b'));
+  symlinkSync('circle.yaml', path.join(folder, 'circle.yaml'));
+  symlinkSync('nowhere', path.join(folder, 'dangling.yaml'));
+  symlinkSync('/dev/zero', path.join(folder, 'endless.yaml'));
+  execFileSync('mkfifo', [path.join(folder, 'pipe.yaml')]);
+  for (const paths of [folder, path.join(folder, '**'), path.join(folder, '**', '*.yaml')]) {
+    const { slos, problems } = loadDefinitions([paths]);
+    expect(slos.map(({ id }) => id)).toEqual(['good/b']);
+    const messages = problems.map((problem) => formatProblem(problem).replace(`${folder}/`, ''));
+    expect(messages.sort()).toEqual([
+      'circle.yaml:1:1: document: cannot be read: too many symbolic links encountered',
+      'dangling.yaml: no such file',
+      'endless.yaml:1:1: document: is not a file',
+      'pipe.yaml:1:1: document: is not a file',
+    ]);
+  }
+  const { missing, problems } = loadDefinitions([path.join(folder, 'circle.yaml'), path.join(folder, 'x'.repeat(300))]);
+  expect(missing.length).toBe(2);
+  expect(problems.map(({ message }) => message)).toEqual([
+    'cannot be read: too many symbolic links encountered',
+    'cannot be read: name too long',
+  ]);
 });
 
 test('a file that cannot be text is refused', () => {
@@ -78,6 +105,7 @@ test('a file that cannot be text is refused', () => {
     expect(loadDefinitions([file]).problems.map(formatProblem)).toEqual([`${file}:1:1: document: ${message}`]);
   };
   f('large.yaml', ' '.repeat(1024 * 1024 + 1), 'the file is larger than 1 MiB');
+  f('utf16.yaml', Buffer.from('\ufeffservices: {}', 'utf16le'), 'is not UTF-8 text');
   f('latin1.yaml', Buffer.from([0x61, 0xe9]), 'is not UTF-8 text');
 });
 

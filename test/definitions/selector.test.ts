@@ -123,11 +123,38 @@ test('a regular expression that is none is refused where it goes wrong', () => {
     at: 6,
     message: 'the regular expression expands to more than 10000 characters',
   });
+  const quantified = (pattern: string): void =>
+    expect(readSelector(`x{a=~"${pattern}"}`), pattern).toEqual({
+      at: 6,
+      message: 'the regular expression has more than 1000 quantifiers when expanded',
+    });
+  quantified('a?'.repeat(1_001));
+  quantified('.{0,1000}b?');
+  quantified('(.{1,90}){1,12}');
+  quantified('(?:a+b*){501}');
+  quantified('(x{1,}y){999}z?y+');
+});
+
+test('a selector that is too long is refused before it is parsed', () => {
+  const f = (text: string): void =>
+    expect(readSelector(text)).toEqual({ at: 32_768, message: 'the selector is longer than 32768 characters' });
+  f('sum('.repeat(100_000));
+  f(`x{a="${'y'.repeat(32_768)}"}`);
 });
 
 test('no regular expression makes a match slow', () => {
-  const [, matcher] = matchers('x{a=~"(a*)*b"}');
-  const started = performance.now();
-  expect(matcher!.matches('a'.repeat(50_000))).toBe(false);
-  expect(performance.now() - started).toBeLessThan(2_000);
+  const f = (pattern: string, value: string): void => {
+    const [, matcher] = matchers(`x{a=~"${pattern}"}`);
+    const started = performance.now();
+    expect(matcher!.matches(value), pattern).toBe(false);
+    expect(performance.now() - started, pattern).toBeLessThan(2_000);
+  };
+  f('(a*)*b', 'a'.repeat(50_000));
+  const longest = 'a'.repeat(4_096);
+  f('(((((a+)+)+)+)+)+b', longest);
+  f('(x+x+)+y|(a|aa)+b', longest);
+  f(`${'a?'.repeat(1_000)}b`, longest);
+  f('.{0,1000}b', longest);
+  f(`(a|b{1000})*${'c{1000}'.repeat(8)}`, longest);
+  f(Array.from({ length: 1_500 }, (_, i) => `a${i}`).join('|'), longest);
 });

@@ -12,7 +12,7 @@ import { readSelector } from '../../src/definitions/selector.ts';
 import type { Selector, Slo } from '../../src/engine/slo.ts';
 import type { SloState } from '../../src/engine/state.ts';
 import { type Service, startService } from '../../src/service.ts';
-import { TEST_CONFIG } from '../api/server.ts';
+import { NOTHING_TO_READ, TEST_CONFIG } from '../api/server.ts';
 import { anSlo } from '../support/slo.ts';
 import { temporaryFolder, until } from './processes.ts';
 
@@ -59,6 +59,7 @@ async function serve(slos: readonly Slo[]): Promise<Service> {
       otlp: { http: address, grpc: address, promoteResourceAttributes: [] },
     },
     slos,
+    reread: () => NOTHING_TO_READ,
     logger: pino({ level: 'silent' }),
     clock: () => Date.now(),
     version: '1.2.3',

@@ -1,7 +1,45 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { labelSet } from '../../src/engine/label-set.ts';
-import { SloIndex } from '../../src/engine/slo-index.ts';
+import type { Matcher, Slo } from '../../src/engine/slo.ts';
+import { IN_TOTAL, matches, SloIndex } from '../../src/engine/slo-index.ts';
 import { anSlo, counter } from '../support/slo.ts';
+
+const VALUES = ['', 'a', 'b', 'ab'] as const;
+
+const MATCHER: fc.Arbitrary<Matcher> = fc
+  .record({
+    name: fc.constantFrom('__name__', 'job', 'code'),
+    op: fc.constantFrom<Matcher['op']>('=', '!=', '=~', '!~'),
+    value: fc.constantFrom(...VALUES),
+  })
+  .map(({ name, op, value }) => {
+    const test = op.endsWith('~') ? (text: string) => text.startsWith(value) : (text: string) => text === value;
+    return { name, op, value, matches: op.startsWith('!') ? (text: string) => !test(text) : test };
+  });
+
+function sloOf(matchers: readonly Matcher[]): Slo {
+  const selector = { text: '', matchers };
+  return anSlo({ sli: { kind: 'events', total: [selector], given: 'bad', selectors: [counter('none')] } });
+}
+
+test('a series is found by every selector that admits it, whatever name and job the selector states', () => {
+  const selectors = fc.array(fc.array(MATCHER, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 8 });
+  const labels = fc.record({
+    __name__: fc.constantFrom(...VALUES),
+    job: fc.constantFrom(...VALUES),
+    code: fc.constantFrom(...VALUES),
+  });
+  fc.assert(
+    fc.property(selectors, labels, (all, series) => {
+      const set = labelSet(Object.entries(series).filter(([, value]) => value !== ''));
+      const found = new SloIndex(all.map(sloOf)).matches([set]).sort((a, b) => a.slo - b.slo);
+      const admitting = all.flatMap((matchers, slo) => (matches(matchers, set) ? [{ slo, roles: IN_TOTAL }] : []));
+      expect(found).toEqual(admitting);
+    }),
+    { numRuns: 500 },
+  );
+});
 
 /** How many SLOs want a series, of which one selects it by these matchers. */
 function wantedBy(matchers: Record<string, string | RegExp>, labels: Record<string, string>): number {

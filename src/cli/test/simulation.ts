@@ -2,7 +2,6 @@ import { SAMPLE_DELTA, SAMPLE_STALE, SAMPLE_STARTED, SAMPLE_VALUE, SampleBatch }
 import { Engine } from '../../engine/engine.ts';
 import { builtInVerdict } from '../../engine/gate.ts';
 import { encodeLabels, labelSet } from '../../engine/label-set.ts';
-import type { Slo } from '../../engine/slo.ts';
 import type { SloState } from '../../engine/state.ts';
 import { differences, differencesWithoutState } from './compare.ts';
 import type { Expectation, InputSeries, Scenario, ScenarioTest } from './scenario.ts';
@@ -41,8 +40,8 @@ export function runTest(scenario: Scenario, test: ScenarioTest): Difference[] {
   const found: Difference[] = [];
   const feeds = feedsOf(test);
   const batch = new SampleBatch(Math.max(1, test.series.length));
-  let { slos } = scenario;
-  let engine = freshEngine(scenario, slos);
+  const { slos, settleMs, staleAfterMs } = scenario;
+  let engine = new Engine(slos, { settleMs, staleAfterMs });
   register(engine, feeds);
 
   let tickMs = test.startMs;
@@ -59,10 +58,7 @@ export function runTest(scenario: Scenario, test: ScenarioTest): Difference[] {
     if (batch.length > 0) engine.ingest(batch, nowMs);
 
     for (; test.actions[action]?.atMs === nowMs; action++) {
-      slos = test.actions[action]!.slos ?? slos;
-      const snapshot = engine.snapshot();
-      engine = freshEngine(scenario, slos);
-      engine.restore(snapshot, nowMs);
+      engine = engine.successor(test.actions[action]!.slos ?? engine.slos, nowMs);
       register(engine, feeds);
     }
 
@@ -78,10 +74,6 @@ export function runTest(scenario: Scenario, test: ScenarioTest): Difference[] {
     }
   }
   return found;
-}
-
-function freshEngine({ settleMs, staleAfterMs }: Scenario, slos: readonly Slo[]): Engine {
-  return new Engine(slos, { settleMs, staleAfterMs });
 }
 
 function feedsOf(test: ScenarioTest): Feed[] {

@@ -1,0 +1,54 @@
+import type { Reread } from '../api/reloader.ts';
+import { type Config, loadConfig, type ServeFlags } from '../config.ts';
+import { formatProblem } from '../definitions/problem.ts';
+import { fingerprintOf, type Watched } from '../definitions/watch.ts';
+import type { Slo } from '../engine/slo.ts';
+import { EXIT, type Io } from './io.ts';
+import { readSlos } from './slos.ts';
+
+/** What a server is made of: its server file and the definitions that it names. Read at the start, and at each reload. */
+export class ServerFiles implements Watched {
+  readonly #flags: ServeFlags;
+  readonly #io: Io;
+  paths: readonly string[] = [];
+  seen = '';
+
+  constructor(flags: ServeFlags, io: Io) {
+    this.#flags = flags;
+    this.#io = io;
+  }
+
+  /** Settings and SLOs, or the exit code when something is wrong with any of them; every problem is printed. */
+  read(io: Io = this.#io): { config: Config; slos: readonly Slo[] } | number {
+    // Before anything is read, or what is changed meanwhile would go unnoticed.
+    this.seen = fingerprintOf(this.paths);
+    const config = readConfig(this.#flags, io);
+    if (typeof config === 'number') return config;
+    if (config.sloPaths.length === 0) {
+      io.err('no definition files are named: use --slos GLOB, SLIPSTREAM_SLOS, or `slos:` in the server file\n');
+      return EXIT.usage;
+    }
+    const paths = [...(config.configFile === null ? [] : [config.configFile]), ...config.sloPaths];
+    if (paths.join('\n') !== this.paths.join('\n')) {
+      this.paths = paths;
+      this.seen = fingerprintOf(paths);
+    }
+    const slos = readSlos(config.sloPaths, io, config);
+    return typeof slos === 'number' ? slos : { config, slos };
+  }
+
+  /** The same again; what would have been printed is returned. */
+  reread(): Reread {
+    const lines: string[] = [];
+    const read = this.read({ ...this.#io, err: (line) => lines.push(line.trimEnd()) });
+    return typeof read === 'number' ? { problems: lines } : { ...read, warnings: lines };
+  }
+}
+
+function readConfig(flags: ServeFlags, io: Io): Config | number {
+  const { config, problems } = loadConfig(flags, io.env);
+  for (const problem of problems) io.err(`${formatProblem(problem)}\n`);
+  if (config !== null) return config;
+  // What stands in no line of a file is a flag, a variable or a path.
+  return problems.every(({ line }) => line === 0) ? EXIT.usage : EXIT.no;
+}
