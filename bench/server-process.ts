@@ -18,11 +18,17 @@ export interface Launch {
   readonly readyPath: string;
 }
 
-const running = new Set<ChildProcess>();
-process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
+const unended = new Set<ServerProcess>();
 
+/** No server outlives this process, however that ends. */
+function endTogether(): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+  process.once('exit', () => {
+    for (const server of unended) server.abandon();
+  });
+}
+
+/** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -46,9 +52,11 @@ export class ServerProcess {
   }
 
   static async start(launch: (folder: string, port: number) => Launch): Promise<ServerProcess> {
+    if (unended.size === 0 && process.listenerCount('SIGTERM') === 0) endTogether();
     const folder = mkdtempSync(join(tmpdir(), 'slipstream-bench-'));
     const port = await freePort();
     const server = new ServerProcess(`http://127.0.0.1:${port}`, folder, launch(folder, port));
+    unended.add(server);
     await server.restart();
     return server;
   }
@@ -58,7 +66,6 @@ export class ServerProcess {
     const { command, args, readyPath } = this.#launch;
     const startedMs = performance.now();
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    running.add(child);
     this.#child = child;
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
@@ -113,11 +120,17 @@ export class ServerProcess {
     const late = setTimeout(() => child.kill('SIGKILL'), STOP_MAX_MS);
     await gone;
     clearTimeout(late);
-    running.delete(child);
   }
 
   async end(): Promise<void> {
     await this.stop('SIGKILL');
+    this.abandon();
+  }
+
+  /** Ends it without waiting for its end. */
+  abandon(): void {
+    this.#child?.kill('SIGKILL');
+    unended.delete(this);
     rmSync(this.folder, { recursive: true, force: true });
   }
 

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { onTestFinished, test } from 'vitest';
+import { freePort } from '../../bench/server-process.ts';
 
 /** Real peers in real processes, on loopback, ended by their id. */
 
@@ -37,14 +38,8 @@ export function temporaryFolder(): string {
   return dir;
 }
 
-/** A port that was free a moment ago: peers must find each other at the same place after a restart. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
+/** Peers must find each other at the same place after a restart. */
+export { freePort };
 
 export async function until<T>(what: string, ask: () => Promise<T | null>, timeoutMs = 30_000): Promise<T> {
   const deadline = performance.now() + timeoutMs;

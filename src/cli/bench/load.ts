@@ -9,8 +9,6 @@ import { type Order, type Shard, shardsOf } from './shard.ts';
 
 export interface LoadOptions {
   readonly url: string;
-  /** In place of the protocol's own path. */
-  readonly path?: string;
   readonly fleet: Fleet;
   readonly protocol: Protocol;
   readonly order: Order;
@@ -26,7 +24,7 @@ export interface Turn {
   readonly dueMs: number | null;
 }
 
-/** The turn of the request that stands at `share` of a round; null when no more is to be sent. Its times move on. */
+/** The turn of the request that stands at `share` of a round; null when no more is to be sent. */
 export type Pace = (round: number, share: number) => Turn | null | Promise<Turn | null>;
 
 /** A server that refused for good, or was gone for too long. */
@@ -66,7 +64,7 @@ export class Load {
     const { fleet, connections, protocol } = options;
     const { path, headers } = PROTOCOL_INFO[protocol];
     const url = new URL(options.url);
-    url.pathname = url.pathname.replace(/\/+$/, '') + (options.path ?? path);
+    url.pathname = url.pathname.replace(/\/+$/, '') + path;
     this.#fleet = fleet;
     this.#shards = shardsOf(fleet, Math.min(connections, fleet.targetCount), options);
     this.#connections = this.#shards.map(() => new Connection(url, headers));
@@ -108,15 +106,17 @@ export class Load {
   async #sendRound(shard: number, round: number, pace: Pace): Promise<boolean> {
     const requests = this.#shards[shard]!.requests(round);
     for (let i = 0; i < requests; i++) {
-      let turn = await pace(round, i / requests);
+      const turn = await pace(round, i / requests);
       if (turn === null) return false;
-      // Two samples of a series are never of the same millisecond.
-      while (i === 0 && turn.timeMs <= this.#timesMs[shard]!) {
+      const lastMs = this.#timesMs[shard]!;
+      let timeMs = Math.max(turn.timeMs, lastMs);
+      if (i === 0 && timeMs === lastMs) {
+        // Two samples of a series are never of the same millisecond, nor do they run ahead of the clock.
         await sleep(1);
-        turn = (await pace(round, 0)) ?? turn;
+        timeMs++;
       }
-      this.#timesMs[shard] = turn.timeMs;
-      await this.#send(shard, round, i, turn);
+      this.#timesMs[shard] = timeMs;
+      await this.#send(shard, round, i, { timeMs, dueMs: turn.dueMs });
     }
     return true;
   }
@@ -156,7 +156,10 @@ export function rounds(count: number, startMs: number, roundMs: number): Pace {
   };
 }
 
-/** For so long, at the time of day. `roundMs` is how long a round is to take; 0 is as fast as it is taken. */
+/**
+ * For so long, at the time of day. `roundMs` is how long a round is to take, and the end is then that of a round; 0 is as fast as
+ * it is taken.
+ */
 export function timed(durationMs: number, roundMs: number, clock: () => number): Pace {
   const startedMs = performance.now();
   const startedAtMs = clock();
@@ -165,16 +168,16 @@ export function timed(durationMs: number, roundMs: number, clock: () => number):
   return async (round, share) => {
     first ??= round;
     const dueMs = (round - first + share) * roundMs;
-    // As many whole rounds as come nearest to the duration, and at least one.
-    const isOver = performance.now() - startedMs >= durationMs || (round > first && dueMs + roundMs / 2 > durationMs);
+    const waitMs = startedMs + dueMs - performance.now();
+    if (waitMs > 0) await sleep(waitMs);
     // A round that one shard has begun is sent by all of them, so that no target is left half told.
     if (share === 0 && round > begun) {
-      if (isOver) return null;
+      // As many whole rounds as come nearest to the duration, and at least one.
+      const isOver = performance.now() - startedMs >= durationMs || dueMs + roundMs / 2 > durationMs;
+      if (isOver && round > first) return null;
       begun = round;
     }
     if (roundMs === 0) return { timeMs: clock(), dueMs: null };
-    const waitMs = startedMs + dueMs - performance.now();
-    if (waitMs > 0) await sleep(waitMs);
     return { timeMs: Math.floor(startedAtMs + dueMs), dueMs: startedMs + dueMs };
   };
 }

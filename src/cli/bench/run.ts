@@ -36,6 +36,8 @@ export interface BenchContext {
 const SCRAPE_SECONDS = 15;
 /** Not measured: the server has to meet the series, and its code to be compiled. */
 const WARM_UP_MS = 2_000;
+/** A warm-up at a rate is so many times the rate: at a few requests a second no code would be compiled by its end. */
+const WARM_UP_DENSITY = 10;
 /** How long the server's watermarks may take to reach what was sent. */
 const SETTLE_MAX_MS = 60_000;
 const ASK_AGAIN_MS = 250;
@@ -80,22 +82,16 @@ export class Run {
     const balances = await this.#settled();
     fleet.resetCounted();
 
-    const progress = new Progress(io, isTerminal, WARM_UP_MS + durationMs, load);
-    const sending = load.run(
-      timed(WARM_UP_MS + durationMs, rate === null ? 0 : (fleet.seriesCount / rate) * 1_000, clock),
-    );
-    // Rejections are met where it is awaited below.
-    sending.catch(() => {});
-    let first: Metrics;
-    let startedMs: number;
-    let ownCpu: NodeJS.CpuUsage;
+    const roundMs = rate === null ? 0 : (fleet.seriesCount / rate) * 1_000;
+    await load.run(timed(WARM_UP_MS, roundMs / WARM_UP_DENSITY, clock));
+    this.#takeCounts();
+
+    const first = await this.#server.metrics();
+    const startedMs = performance.now();
+    const ownCpu = process.cpuUsage();
+    const progress = new Progress(io, isTerminal, durationMs, load);
     try {
-      await Promise.race([sleep(WARM_UP_MS), sending]);
-      this.#takeCounts();
-      first = await this.#server.metrics();
-      startedMs = performance.now();
-      ownCpu = process.cpuUsage();
-      await sending;
+      await load.run(timed(durationMs, roundMs, clock));
     } finally {
       progress.end();
     }
