@@ -35,3 +35,19 @@ test('the decode bench runs and computes what it always computed', async () => {
     ['2k series, 2.0 first sight', null],
   ]);
 });
+
+test('the micro bench runs, and a ring takes at most 40 KiB', async () => {
+  const { results, bytesPerSlo } = await bench('micro');
+  expect((results as { name: string }[]).map(({ name }) => name)).toContain('burn rates of 100 SLOs, 8 windows');
+  expect(bytesPerSlo).toBeLessThanOrEqual(40 * 1024);
+});
+
+test('the bench of cold starts runs a server from nothing, a journal, a snapshot and both', async () => {
+  const { starts } = await bench('cold-start');
+  expect((starts as { name: string }[]).map(({ name }) => name)).toEqual([
+    'nothing',
+    'a journal',
+    'a snapshot',
+    'a snapshot and a journal',
+  ]);
+}, 60_000);
