@@ -6,14 +6,13 @@ import { ORDERS } from './cli/bench/shard.ts';
 import { BENCH_FORMATS, type BenchOptions, benchCommand } from './cli/bench.ts';
 import { CHECK_FORMATS, type CheckOptions, checkCommand } from './cli/check.ts';
 import { CONVERT_TARGETS, type ConvertOptions, convertCommand } from './cli/convert/command.ts';
-import { type DemoFlags, demoCommand } from './cli/demo.ts';
+import type { DemoFlags } from './cli/demo.ts';
 import { GATE_FORMATS, type GateOptions, gateCommand, ON_NO_DATA, ON_UNAVAILABLE } from './cli/gate.ts';
 import { EXIT, type Io } from './cli/io.ts';
 import { relabelSnippet } from './cli/relabel.ts';
 import { schemaCommand } from './cli/schema.ts';
 import { type Running, serveCommand } from './cli/serve.ts';
 import { readSlos } from './cli/slos.ts';
-import { testCommand } from './cli/test/command.ts';
 import { SERVE_FLAGS, type ServeFlags } from './config.ts';
 import { FORMS } from './definitions/forms.ts';
 import { SCHEMA_NAMES, type SchemaName } from './definitions/json-schema.ts';
@@ -122,9 +121,11 @@ function commandLine(exit: (code: number) => void): Command {
     .option('--listen <host:port>', 'address to listen on (default: 127.0.0.1:9490)')
     .option('--data <dir>', 'folder to keep the state in (default: a temporary one)')
     .addOption(durationOption('--duration <duration>', 'how long to send', HOUR_MS, '1h'))
-    .action(async ({ duration, ...flags }: Omit<DemoFlags, 'durationMs'> & { duration: number }) =>
-      exit(await untilSignal(() => demoCommand({ ...flags, durationMs: duration }, context))),
-    );
+    .action(async ({ duration, ...flags }: Omit<DemoFlags, 'durationMs'> & { duration: number }) => {
+      // What only this command needs would be 8 MB of every server: the encoder of its sender.
+      const { demoCommand } = await import('./cli/demo.ts');
+      exit(await untilSignal(() => demoCommand({ ...flags, durationMs: duration }, context)));
+    });
 
   program
     .command('check')
@@ -151,7 +152,10 @@ function commandLine(exit: (code: number) => void): Command {
     .command('test')
     .description('run unit tests for SLOs on the real engine in simulated time')
     .argument('<scenario...>', 'scenario files')
-    .action((files: string[]) => exit(testCommand(files, io)));
+    .action(async (files: string[]) => {
+      const { testCommand } = await import('./cli/test/command.ts');
+      exit(testCommand(files, io));
+    });
 
   program
     .command('gate')

@@ -35,7 +35,7 @@ export interface SeriesSave {
 }
 
 const MAGIC = 0x534c_5354;
-const VERSION = 1;
+const VERSION = 2;
 const RESET_HINTS: readonly ResetHint[] = ['unknown', 'yes', 'no', 'gauge'];
 const ALERT_STATES: readonly AlertStateName[] = ['inactive', 'pending', 'firing'];
 
