@@ -27,7 +27,12 @@ const AlertSchema = mapping({
   for: described('How long both have to burn; 0s by default.', Type.Optional(text('delay'))),
 });
 
-const texts = Type.Optional(mapping({ labels: Type.Optional(textMap()), annotations: Type.Optional(textMap()) }));
+const texts = Type.Optional(
+  mapping({
+    labels: described('Labels that are sent with them.', Type.Optional(textMap())),
+    annotations: described('Annotations that are sent with them.', Type.Optional(textMap())),
+  }),
+);
 
 export const AlertsSchema = mapping({
   policy: described(
