@@ -14,7 +14,7 @@ import { isSliced } from './slices.ts';
 import type { Slo } from './slo.ts';
 import { wanted } from './slo-index.ts';
 import { SelectorWalk, type TargetExample } from './slo-sources.ts';
-import { type EngineSave, readSnapshot, writeSnapshot } from './snapshot.ts';
+import { type EngineSave, readSnapshot, type SeriesSave, writeSnapshot } from './snapshot.ts';
 import {
   CONFLICT,
   DUPLICATE,
@@ -487,12 +487,11 @@ export class Engine {
     return writeSnapshot(this.#save());
   }
 
-  #save(): EngineSave {
+  *#saveSeries(): Iterable<SeriesSave> {
     const { lastMs, lastValue, lastStartMs, role, movesClock } = this.#series;
-    const series: EngineSave['series'] = [];
     for (let id = 0; id < this.table.size; id++) {
       if (role[id] === UNMATCHED && movesClock[id] === 0) continue;
-      series.push({
+      yield {
         id,
         labels: this.table.labelBytes(id),
         lastMs: lastMs[id]!,
@@ -500,10 +499,12 @@ export class Engine {
         lastStartMs: lastStartMs[id]!,
         histogram: this.#unusual.histograms.get(id) ?? null,
         suspect: this.#unusual.duplicates.get(id) ?? null,
-      });
+      };
     }
+  }
+
+  #save(): EngineSave {
     return {
-      series,
       replicas: this.replicas.elected(),
       targets: this.#targets.save(),
       scopes: this.#scopes.map((scope) => scope.save()),
@@ -514,6 +515,8 @@ export class Engine {
         listeningSinceMs: this.#unusual.listeningSinceMs[i]!,
       })),
       pushes: this.#pushes.save(),
+      seriesIdEnd: this.table.size,
+      series: this.#saveSeries(),
     };
   }
 
@@ -558,10 +561,12 @@ export class Engine {
   }
 
   #restoreSeries(save: EngineSave): Int32Array {
-    const newIds = new Int32Array((save.series.at(-1)?.id ?? -1) + 1).fill(-1);
+    const newIds = new Int32Array(save.seriesIdEnd).fill(-1);
+    let idEnd = 0;
     for (const { id, labels, lastMs, lastValue, lastStartMs, histogram, suspect } of save.series) {
       const newId = this.registerCanonical(labels);
       newIds[id] = newId;
+      idEnd = id + 1;
       if (newId === -1) continue;
       this.#series.lastMs[newId] = lastMs;
       this.#series.lastValue[newId] = lastValue;
@@ -573,7 +578,8 @@ export class Engine {
         this.#series.role[newId] = OTHER;
       }
     }
-    return newIds;
+    // What comes after the last is not known to be none: the journal must define it.
+    return newIds.subarray(0, idEnd);
   }
 
   #restoreScopes(save: EngineSave): void {
