@@ -16,7 +16,7 @@ COPY --from=builder /app/node_modules ./node_modules
 COPY --from=builder /app/dist ./dist
 COPY package.json LICENSE README.md CHANGELOG.md ./
 COPY docs ./docs
-RUN printf '#!/bin/sh\nexec node /app/dist/src/main.js "$@"\n' > /usr/local/bin/slipstream \
+RUN printf '#!/bin/sh\nexec node --single-threaded-gc --max-semi-space-size=2 /app/dist/src/main.js "$@"\n' > /usr/local/bin/slipstream \
     && chmod 755 /usr/local/bin/slipstream \
     && mkdir /data \
     && chown 65534:65534 /data

@@ -2,7 +2,6 @@ import { cpus, release } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Fleet } from '../src/cli/bench/fleet.ts';
 import type { Order } from '../src/cli/bench/shard.ts';
-import { SLOS_PER_SERVICE } from '../src/cli/bench/slos.ts';
 import { BENCH_FLAGS } from './harness.ts';
 import { type HistoryRow, historyRows } from './history-query.ts';
 import { type Contender, type ContenderOptions, rotate, type Spread, spread } from './rotation.ts';
@@ -14,6 +13,9 @@ import { naive, prometheus, slipstream, versionOf, victoriaMetrics } from './ser
  *
  *     npm run bench:peers -- --scenario 200k --scenario shuffled
  */
+
+/** Availability and latency of all its requests. */
+const SLOS_OF_A_SERVICE = 2;
 
 interface Scenario {
   readonly title: string;
@@ -66,7 +68,7 @@ interface Row {
 
 function contenders({ series, samplesPerRequest = 2_000, order = 'friendly' }: Scenario): ContenderOptions[] {
   const services = new Fleet({ series, seed: 1 }).serviceCount;
-  const slos = Math.min(1_000, services * SLOS_PER_SERVICE);
+  const slos = services * SLOS_OF_A_SERVICE;
   const common = { series, seed: 1, connections: 4, protocol: 'rw1', order, samplesPerRequest } as const;
   const all = [
     { ...common, name: 'Slipstream', launch: slipstream({ slos, services }) },

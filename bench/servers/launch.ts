@@ -23,6 +23,9 @@ export interface SlipstreamOptions {
   readonly serverFile?: string;
 }
 
+/** As the container starts it. */
+const SERVE_FLAGS = ['--single-threaded-gc', '--max-semi-space-size=2'];
+
 export function slipstream({ slos, services, definitions, flags = [], serverFile }: SlipstreamOptions): Launcher {
   return (folder, port) => {
     const files = {
@@ -32,6 +35,7 @@ export function slipstream({ slos, services, definitions, flags = [], serverFile
     };
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
     const args = [
+      ...SERVE_FLAGS,
       program('../../src/main.js'),
       'serve',
       '--listen',

@@ -15,7 +15,7 @@ import { isSliced } from './slices.ts';
 import type { Slo } from './slo.ts';
 import { wanted } from './slo-index.ts';
 import { type LeftOut, SelectorWalk, type TargetExample } from './slo-sources.ts';
-import { type EngineSave, readSnapshot, writeSnapshot } from './snapshot.ts';
+import { type EngineSave, readSnapshot, type SeriesSave, writeSnapshot } from './snapshot.ts';
 import {
   CONFLICT,
   DUPLICATE,
@@ -510,12 +510,11 @@ export class Engine {
     return writeSnapshot(this.#save());
   }
 
-  #save(): EngineSave {
+  *#saveSeries(): Iterable<SeriesSave> {
     const { lastMs, lastValue, lastLow, lastStartMs, role, movesClock } = this.#series;
-    const series: EngineSave['series'] = [];
     for (let id = 0; id < this.table.size; id++) {
       if (role[id]! <= IDLE && movesClock[id] === 0) continue;
-      series.push({
+      yield {
         id,
         labels: this.table.labelBytes(id),
         lastMs: lastMs[id]!,
@@ -524,10 +523,12 @@ export class Engine {
         lastStartMs: lastStartMs[id]!,
         histogram: this.#unusual.histograms.get(id) ?? null,
         suspect: this.#unusual.duplicates.get(id) ?? null,
-      });
+      };
     }
+  }
+
+  #save(): EngineSave {
     return {
-      series,
       replicas: this.replicas.elected(),
       targets: this.#targets.save(),
       scopes: this.#scopes.map((scope) => scope.save()),
@@ -538,6 +539,8 @@ export class Engine {
         listeningSinceMs: this.#unusual.listeningSinceMs[i]!,
       })),
       pushes: this.#pushes.save(),
+      seriesIdEnd: this.table.size,
+      series: this.#saveSeries(),
     };
   }
 
@@ -582,10 +585,12 @@ export class Engine {
   }
 
   #restoreSeries(save: EngineSave): Int32Array {
-    const newIds = new Int32Array((save.series.at(-1)?.id ?? -1) + 1).fill(-1);
+    const newIds = new Int32Array(save.seriesIdEnd).fill(-1);
+    let idEnd = 0;
     for (const { id, labels, lastMs, lastValue, lastLow, lastStartMs, histogram, suspect } of save.series) {
       const newId = this.registerCanonical(labels);
       newIds[id] = newId;
+      idEnd = id + 1;
       if (newId === -1) continue;
       this.#series.lastMs[newId] = lastMs;
       this.#series.lastValue[newId] = lastValue;
@@ -597,7 +602,8 @@ export class Engine {
       if (suspect !== null) this.#unusual.duplicates.load({ ...suspect, id: newId });
       if (suspect !== null || lastLow !== 0) this.#series.role[newId] = OTHER;
     }
-    return newIds;
+    // What comes after the last is not known to be none: the journal must define it.
+    return newIds.subarray(0, idEnd);
   }
 
   /** A new engine that goes on from here with other SLOs, as after a restart. */

@@ -14,13 +14,16 @@ import type { TargetSave } from './targets.ts';
  */
 
 export interface EngineSave {
-  series: SeriesSave[];
   replicas: { cluster: string; replica: string; heardMs: number; electedAtMs: number }[];
   targets: TargetSave[];
   scopes: ScopeSave[];
   ledgers: LedgerSave[];
   slos: { id: string; fingerprint: string; listeningSinceMs: number }[];
   pushes: PushesSave[];
+  /** No series has this id or a higher one. */
+  seriesIdEnd: number;
+  /** One at a time and once only: all of them at once would be a hundred megabytes of objects. */
+  series: Iterable<SeriesSave>;
 }
 
 export interface SeriesSave {
@@ -43,21 +46,6 @@ export function writeSnapshot(save: EngineSave): Uint8Array {
   const out = new Writer();
   out.u32(MAGIC);
   out.u32(VERSION);
-  out.list(save.series, (series) => {
-    out.u32(series.id);
-    out.bytes(series.labels);
-    out.f64(series.lastMs);
-    out.f64(series.lastValue);
-    out.f64(series.lastLow);
-    out.f64(series.lastStartMs);
-    out.optional(series.histogram, (histogram) => writeHistogram(out, histogram));
-    out.optional(series.suspect, ({ before, returns, samples, highest }) => {
-      out.f64(before);
-      out.u32(returns);
-      out.u32(samples);
-      out.f64(highest);
-    });
-  });
   out.list(save.replicas, (replica) => {
     out.text(replica.cluster);
     out.text(replica.replica);
@@ -135,6 +123,22 @@ export function writeSnapshot(save: EngineSave): Uint8Array {
     out.list(pushes.young, (id) => out.text(id));
     out.list(pushes.old, (id) => out.text(id));
   });
+  out.u32(save.seriesIdEnd);
+  out.each(save.series, (series) => {
+    out.u32(series.id);
+    out.bytes(series.labels);
+    out.f64(series.lastMs);
+    out.f64(series.lastValue);
+    out.f64(series.lastLow);
+    out.f64(series.lastStartMs);
+    out.optional(series.histogram, (histogram) => writeHistogram(out, histogram));
+    out.optional(series.suspect, ({ before, returns, samples, highest }) => {
+      out.f64(before);
+      out.u32(returns);
+      out.u32(samples);
+      out.f64(highest);
+    });
+  });
   return out.finish();
 }
 
@@ -170,16 +174,6 @@ export function readSnapshot(bytes: Uint8Array): EngineSave {
   const version = from.u32();
   if (version !== VERSION) throw new Error(`snapshot version ${version}; this program reads version ${VERSION}`);
   return {
-    series: from.list(() => ({
-      id: from.u32(),
-      labels: from.view(),
-      lastMs: from.f64(),
-      lastValue: from.f64(),
-      lastLow: from.f64(),
-      lastStartMs: from.f64(),
-      histogram: from.optional(() => readHistogram(from)),
-      suspect: from.optional(() => readSuspect(from)),
-    })),
     replicas: from.list(() => ({
       cluster: from.text(),
       replica: from.text(),
@@ -224,6 +218,17 @@ export function readSnapshot(bytes: Uint8Array): EngineSave {
     })),
     slos: from.list(() => ({ id: from.text(), fingerprint: from.text(), listeningSinceMs: from.f64() })),
     pushes: from.list(() => readPushes(from)),
+    seriesIdEnd: from.u32(),
+    series: from.each(() => ({
+      id: from.u32(),
+      labels: from.view(),
+      lastMs: from.f64(),
+      lastValue: from.f64(),
+      lastLow: from.f64(),
+      lastStartMs: from.f64(),
+      histogram: from.optional(() => readHistogram(from)),
+      suspect: from.optional(() => readSuspect(from)),
+    })),
   };
 }
 
@@ -301,13 +306,22 @@ class Writer {
     for (const item of items) write(item);
   }
 
+  /** As many as come. */
+  each<T>(items: Iterable<T>, write: (item: T) => void): void {
+    for (const item of items) {
+      this.u32(1);
+      write(item);
+    }
+    this.u32(0);
+  }
+
   optional<T>(item: T | null, write: (item: T) => void): void {
     this.u32(item === null ? 0 : 1);
     if (item !== null) write(item);
   }
 
   finish(): Uint8Array {
-    return this.#buffer.slice(0, this.#length);
+    return this.#buffer.subarray(0, this.#length);
   }
 }
 
@@ -354,6 +368,10 @@ class Reader {
 
   list<T>(read: () => T): T[] {
     return Array.from({ length: this.u32() }, read);
+  }
+
+  *each<T>(read: () => T): Iterable<T> {
+    while (this.u32() === 1) yield read();
   }
 
   optional<T>(read: () => T): T | null {

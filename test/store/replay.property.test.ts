@@ -126,7 +126,7 @@ function fill(batch: SampleBatch, engine: Engine, world: World, step: Step, tMs:
 function state(engine: Engine, nowMs: number) {
   const states = engine.states(nowMs);
   const { targets, scopes, ledgers, series } = readSnapshot(engine.snapshot());
-  const byName = series.map(({ labels, lastValue, lastLow, lastStartMs, histogram }) => ({
+  const byName = Array.from(series, ({ labels, lastValue, lastLow, lastStartMs, histogram }) => ({
     name: formatSeries(decodeLabels(labels, 0, labels.length)),
     lastValue,
     lastLow,
