@@ -134,8 +134,11 @@ function commandLine(exit: (code: number) => void): Command {
     .command('gate')
     .description('ask a server whether a service may be deployed; the exit code is the answer')
     .addOption(new Option('--url <url>', 'the server').argParser(httpUrl).makeOptionMandatory())
-    .requiredOption('--service <service>', 'the service to be deployed')
-    .option('--slo <name>', 'judge by this SLO alone (default: all SLOs of the service)')
+    .addOption(new Option('--service <service>', 'the service to be deployed').conflicts('policy'))
+    .addOption(
+      new Option('--slo <name>', 'judge by this SLO alone (default: all SLOs of the service)').conflicts('policy'),
+    )
+    .option('--policy <file>', 'judge by this gate policy (default: by the built-in one)')
     .addOption(
       new Option('--on-no-data <verdict>', 'what an unknown verdict counts as').choices(ON_NO_DATA).default('unknown'),
     )
@@ -149,9 +152,12 @@ function commandLine(exit: (code: number) => void): Command {
       durationOption('--wait <duration>', 'ask again until the verdict is allow or warn, for so long', 0, '0s'),
     )
     .addOption(new Option('--format <format>', 'how to print').choices(GATE_FORMATS).default('text'))
-    .action(async ({ wait, ...options }: Omit<GateOptions, 'waitMs'> & { wait: number }) =>
-      exit(await gateCommand({ ...options, waitMs: wait }, io)),
-    );
+    .action(async ({ wait, ...options }: Omit<GateOptions, 'waitMs'> & { wait: number }, command: Command) => {
+      if (options.service === undefined && options.policy === undefined) {
+        command.error("error: one of the options '--service <service>' and '--policy <file>' must be specified");
+      }
+      exit(await gateCommand({ ...options, waitMs: wait }, io));
+    });
 
   program
     .command('relabel')

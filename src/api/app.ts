@@ -1,30 +1,23 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import Fastify, {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-  LogController,
-} from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, LogController } from 'fastify';
 import type { Logger } from 'pino';
+import { FILE_BYTES_MAX } from '../definitions/document.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { History } from '../store/history.ts';
 import { type ConnectionLimits, limitConnections, serverOptions } from './connections.ts';
 import { ApiError, apiError, errorBody } from './errors.ts';
 import { type EventsOptions, eventsRoute } from './events.ts';
-import { gateRoute } from './gate.ts';
+import { gateRoutes } from './gate.ts';
 import { healthRoutes } from './health.ts';
 import { historyRoute } from './history.ts';
 import type { Intake } from './intake.ts';
+import { Methods } from './methods.ts';
 import { type MetricsSources, metricsRoute } from './metrics.ts';
 import { RETRY_AFTER_SECONDS } from './otlp-answers.ts';
 import { sloRoutes } from './slos.ts';
 import { sourceRoutes } from './sources.ts';
 import { traceRequests } from './tracing.ts';
-
-/** No resource takes a body yet. */
-const BODY_BYTES_MAX = 64 * 1024;
 
 /** Takes samples, on plain node:http. */
 export interface Endpoint {
@@ -61,7 +54,7 @@ export function createApp({
   const app = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: BODY_BYTES_MAX,
+    bodyLimit: FILE_BYTES_MAX,
     // An id of a service or an SLO has at most 128 characters, each up to 12 characters long when percent-encoded.
     routerOptions: { maxParamLength: 12 * 128 },
     frameworkErrors: (error, _request, reply) => {
@@ -89,13 +82,7 @@ export function createApp({
     },
   });
 
-  app.addHook('onRoute', ({ method, url }) => {
-    if (method !== 'GET') return;
-    const refuse = async (request: FastifyRequest) => {
-      throw apiError('method_not_allowed', { path: url, allowed: 'GET and HEAD', method: request.method });
-    };
-    app.route({ method: ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'], url, onRequest: refuse, handler: refuse });
-  });
+  const methods = new Methods(app);
   app.addHook('onResponse', (request, reply, done) => {
     metrics.http.count(request.routeOptions.url ?? 'unknown', reply.statusCode);
     request.log.debug(
@@ -111,7 +98,6 @@ export function createApp({
     const refusal = asApiError(error);
     if (refusal === null) request.log.error({ err: error }, `BUG: ${request.method} ${request.url} failed`);
     const answer = refusal ?? apiError('internal');
-    if (answer.code === 'method_not_allowed' && !reply.hasHeader('Allow')) reply.header('Allow', 'GET, HEAD');
     if (answer.status === 503) reply.header('Retry-After', RETRY_AFTER_SECONDS);
     return reply.code(answer.status).send(errorBody(answer));
   });
@@ -122,8 +108,9 @@ export function createApp({
   historyRoute(app, engine, history, clock);
   eventsRoute(app, events);
   sourceRoutes(app, engine, clock);
-  gateRoute(app, engine, clock);
+  gateRoutes(app, engine, clock);
   metricsRoute(app, metrics);
+  methods.refuseOthers();
   return app;
 }
 
@@ -131,6 +118,7 @@ export function createApp({
 function asApiError(error: unknown): ApiError | null {
   if (error instanceof ApiError) return error;
   const { statusCode, message } = error as { statusCode?: number; message?: string };
+  if (statusCode === 413) return apiError('document_too_large', { limit: FILE_BYTES_MAX });
   const isClients = statusCode !== undefined && statusCode >= 400 && statusCode < 500;
   return isClients ? apiError('bad_request', { detail: message ?? 'bad request' }) : null;
 }

@@ -174,6 +174,19 @@ export const ERRORS = {
     remedy: 'Correct what the message names; nothing of the request was applied.',
   },
 
+  // Documents: gate policies, and what else comes as JSON or YAML
+  invalid_document: {
+    status: 400,
+    message: '{problems}',
+    remedy:
+      'Correct what stands at that line and column of the body; each line of the message is a problem of its own.',
+  },
+  document_too_large: {
+    status: 413,
+    message: 'the body has more than {limit} bytes',
+    remedy: 'Nothing that this path takes is so large: look at what is sent.',
+  },
+
   // What a retry helps with
   not_ready: {
     status: 503,

@@ -1,5 +1,6 @@
 import { DAY_MS, HOUR_MS, MINUTE_MS, parseDuration, SECOND_MS } from '../engine/duration.ts';
 import type { Duration } from '../engine/slo.ts';
+import { readCheck } from './check-expression.ts';
 import { parseShorthand, parseSliceWindow } from './openslo/duration.ts';
 import { shown } from './problem.ts';
 import { type Fault, isFault, readSelector } from './selector.ts';
@@ -157,6 +158,11 @@ function selector(text: string): Fault | null {
   return isFault(read) ? read : null;
 }
 
+function check(text: string): Fault | null {
+  const read = readCheck(text);
+  return isFault(read) ? read : null;
+}
+
 function selectorTemplate(text: string): Fault | null {
   const wrong = selector(text.replaceAll(SERVICE_TEMPLATE, SERVICE_STAND_IN));
   return wrong && { ...wrong, message: wrong.message.replaceAll(SERVICE_STAND_IN, SERVICE_TEMPLATE) };
@@ -212,6 +218,7 @@ export const FORMS = {
   timeZone,
   selector,
   selectorTemplate,
+  check,
 } satisfies Record<string, (text: string) => Fault | null>;
 
 export type Form = keyof typeof FORMS;

@@ -1,6 +1,7 @@
 import { Accounts, type LedgerEntry } from './accounts.ts';
 import type { SampleBatch } from './batch.ts';
 import { FUTURE_MAX_MS, SAMPLE_STALE, SAMPLE_VALUE } from './batch.ts';
+import type { Subject } from './check.ts';
 import { MINUTE_MS } from './duration.ts';
 import { decodeSeries, type LabelSet, labelValue, readings, withOriginals } from './label-set.ts';
 import type { Group } from './ledger.ts';
@@ -70,6 +71,7 @@ export class Engine {
   readonly #slicedScopes: Scope[];
   readonly #accounts: Accounts;
   readonly #sloOf = new Map<string, number>();
+  readonly #byService = new Map<string, Slo[]>();
   readonly #targets = new Targets();
   readonly #series = new SeriesColumns();
   readonly #wiring: Wiring;
@@ -103,6 +105,9 @@ export class Engine {
     });
     slos.forEach((slo, i) => {
       this.#sloOf.set(slo.id, i);
+      const ofService = this.#byService.get(slo.service);
+      if (ofService === undefined) this.#byService.set(slo.service, [slo]);
+      else ofService.push(slo);
     });
     this.#longestWindowMs = Math.max(0, ...slos.map((slo) => longestPeriodMs(slo.window)));
     this.#unusual = new UnusualSamples({
@@ -125,6 +130,17 @@ export class Engine {
     this.#scopeOf.set(key, scope);
     this.#scopes.push(scope);
     return scope;
+  }
+
+  /** Null when there is none of this id. */
+  slo(id: string): Slo | null {
+    const slo = this.#sloOf.get(id);
+    return slo === undefined ? null : this.slos[slo]!;
+  }
+
+  /** In the order of the definitions; none when there is no such service. */
+  slosOf(service: string): readonly Slo[] {
+    return this.#byService.get(service) ?? [];
   }
 
   get seriesCount(): number {
@@ -435,6 +451,16 @@ export class Engine {
   statesOf(id: string, nowMs: number): SloState[] | null {
     const slo = this.#sloOf.get(id);
     return slo === undefined ? null : this.#accounts.of(slo).map((entry) => this.#state(entry, nowMs));
+  }
+
+  /** What a gate judges of an SLO: it, or each of its groups in order of appearance. */
+  subjects(id: string, nowMs: number): Subject[] {
+    const slo = this.#sloOf.get(id);
+    if (slo === undefined) return [];
+    return this.#accounts.of(slo).map((entry) => ({
+      state: this.#state(entry, nowMs),
+      burnRateOver: (windowMs) => entry.ledger.burnRateOver(windowMs, nowMs),
+    }));
   }
 
   /** The state of an SLO, or of one group of it; null when there is none such. */

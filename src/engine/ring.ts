@@ -38,6 +38,9 @@ const TIER_HEADER = 3;
 /** The slot of the right edge, that of the left edge, and the one before it, beyond the window's whole slots. */
 const SLACK_SLOTS = 3;
 
+/** Between 2h and 2h30m the tier of 10 s may not reach, and that of 5 m has so many slots. */
+const SLOTS_MIN = 24;
+
 /** The slot size that serves a window of this length. */
 export function slotMsFor(windowMs: number): number {
   const tier = LADDER.find((spec) => windowMs <= spec.reachMs);
@@ -152,6 +155,12 @@ export class Ring {
     const tier = this.#tiers.find((candidate) => candidate.slotMs === slotMs);
     if (tier === undefined) throw new Error(`BUG: the ring was not built for a window of ${windowMs} ms`);
     return tier;
+  }
+
+  /** The finest tier that reaches a window which the ring was not built for; null when none does, or only too coarse ones. */
+  tierFor(windowMs: number): Tier | null {
+    const reaching = this.#tiers.find(({ slotMs, slots }) => Math.ceil(windowMs / slotMs) + SLACK_SLOTS <= slots);
+    return reaching !== undefined && reaching.slotMs * SLOTS_MIN <= windowMs ? reaching : null;
   }
 
   /** Takes over the events of another ring; where its layout differs (an SLO whose windows changed), slot by slot. */

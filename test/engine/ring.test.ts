@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { duration } from '../../src/engine/duration.ts';
-import { Ring, slotIndex, slotMsFor } from '../../src/engine/ring.ts';
+import { Ring, RingBlocks, slotIndex, slotMsFor } from '../../src/engine/ring.ts';
 import { MIDNIGHT_MS } from '../support/time.ts';
 
 const DAY_MS = 86_400_000;
@@ -155,4 +155,17 @@ test('a ring of another layout keeps its events when the window changes', () => 
       expect(windowSum(ring, asOfMs, duration('90d').ms)[0]).toBeGreaterThanOrEqual(kept);
     }),
   );
+});
+
+test('a window that a ring was not built for is read from the finest tier that reaches it', () => {
+  const ring = new RingBlocks().allocate([5 * 60_000, 2 * 3_600_000, 3 * 86_400_000, 60 * 86_400_000]);
+  const slotMs = (window: string): number | undefined => ring.tierFor(duration(window).ms)?.slotMs;
+  expect(slotMs('3m')).toBe(undefined);
+  expect(slotMs('4m')).toBe(10_000);
+  expect(slotMs('2h')).toBe(10_000);
+  expect(slotMs('2h1m')).toBe(300_000);
+  expect(slotMs('3d')).toBe(300_000);
+  expect(slotMs('7d')).toBe(3 * 3_600_000);
+  expect(slotMs('60d')).toBe(3 * 3_600_000);
+  expect(slotMs('61d')).toBe(undefined);
 });

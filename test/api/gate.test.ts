@@ -1,0 +1,93 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Verdict } from '../../src/engine/state.ts';
+import { MIDNIGHT_MS } from '../support/time.ts';
+import { scrape, TestServer } from './server.ts';
+
+const POLICY = `checks:
+  - {service: api, check: error_budget_remaining > 0.2, action: block_deploy}
+`;
+
+let server: TestServer;
+
+beforeEach(async () => {
+  server = await TestServer.start(MIDNIGHT_MS);
+});
+
+afterEach(() => server.stop());
+
+/** So many bad events among ten thousand, whose budget are ten. */
+async function spend(bad: number): Promise<void> {
+  await server.write(scrape(MIDNIGHT_MS, { 200: 0, 500: 0 }));
+  server.nowMs += 60_000;
+  await server.write(scrape(server.nowMs, { 200: 10_000 - bad, 500: bad }));
+  server.nowMs += 5_000;
+}
+
+function ask(body: string | Uint8Array, type = 'application/yaml', search = ''): Promise<Response> {
+  return server.post(body, { 'content-type': type, 'content-encoding': 'identity' }, `/api/v1/gate${search}`);
+}
+
+test('a policy is judged, whatever the content type says', async () => {
+  await spend(9);
+  const json = JSON.stringify({
+    checks: [{ service: 'api', check: 'error_budget_remaining > 0.2', action: 'block_deploy' }],
+  });
+  const f = async (body: string, type: string): Promise<void> => {
+    const response = await ask(body, type);
+    expect(response.status).toBe(200);
+    const verdict = (await response.json()) as Verdict;
+    expect(verdict).toMatchObject({ verdict: 'block', ok: false, service: 'api' });
+    expect(verdict.reasons).toEqual(['api/availability: error_budget_remaining is 0.1, the policy wants > 0.2']);
+  };
+  await f(POLICY, 'application/yaml');
+  await f(POLICY, 'application/x-www-form-urlencoded');
+  await f(POLICY, 'text/plain');
+  await f(json, 'application/json');
+});
+
+test('a bad policy is refused with the line and the column of everything that is wrong', async () => {
+  const f = async (body: string | Uint8Array, message: string): Promise<void> => {
+    const response = await ask(body);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toEqual({ error: { code: 'invalid_document', message } });
+  };
+  await f(
+    POLICY.replace('0.2', '20%').replace('block_', ''),
+    "2:54: checks[0].check: unexpected '%'; write a fraction: 0.2 for 20%\n" +
+      "2:65: checks[0].action: must be block_deploy or warn_only, got 'deploy'",
+  );
+  await f('', '1:1: document: holds no gate policy');
+  await f('{', '1:2: document: invalid YAML: flow map must end with a }');
+  await f(Uint8Array.of(0xff), '1:1: document: is not UTF-8 text');
+});
+
+test('a policy that is too large is refused', async () => {
+  const response = await ask('#'.repeat(1_048_577));
+  expect(response.status).toBe(413);
+  expect(await response.json()).toEqual({
+    error: { code: 'document_too_large', message: 'the body has more than 1048576 bytes' },
+  });
+});
+
+test('other methods are refused by name', async () => {
+  const response = await fetch(`${server.service.url}/api/v1/gate`, { method: 'DELETE' });
+  expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD, POST']);
+  expect(await response.json()).toMatchObject({
+    error: { message: '/api/v1/gate takes GET, HEAD and POST, not DELETE' },
+  });
+});
+
+test('without a policy the built-in one judges the service, or one of its SLOs', async () => {
+  await spend(9);
+  expect(await server.json('/api/v1/gate?service=api')).toMatchObject({ verdict: 'allow', ok: true });
+  expect(await server.json('/api/v1/gate?service=api&slo=availability')).toMatchObject({ verdict: 'allow' });
+  expect(await server.json('/api/v1/gate?service=api&slo=latency')).toMatchObject({
+    verdict: 'unknown',
+    ok: false,
+    reasons: ['service "api" has no SLO "latency"'],
+  });
+  expect(await server.json('/api/v1/gate?service=web')).toMatchObject({
+    verdict: 'unknown',
+    reasons: ['there is no service "web"'],
+  });
+});
