@@ -8,6 +8,7 @@ import type { History } from '../store/history.ts';
 import { type ConnectionLimits, limitConnections, serverOptions } from './connections.ts';
 import { ApiError, apiError, errorBody } from './errors.ts';
 import { type EventsOptions, eventsRoute } from './events.ts';
+import { flaggerRoutes } from './flagger.ts';
 import { gateRoutes } from './gate.ts';
 import { healthRoutes } from './health.ts';
 import { historyRoute } from './history.ts';
@@ -109,6 +110,7 @@ export function createApp({
   eventsRoute(app, events);
   sourceRoutes(app, engine, clock);
   gateRoutes(app, engine, clock);
+  flaggerRoutes(app, engine, clock);
   metricsRoute(app, metrics);
   methods.refuseOthers();
   return app;
