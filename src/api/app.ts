@@ -12,6 +12,7 @@ import { flaggerRoutes } from './flagger.ts';
 import { gateRoutes } from './gate.ts';
 import { healthRoutes } from './health.ts';
 import { historyRoute } from './history.ts';
+import { impactRoute } from './impact.ts';
 import type { Intake } from './intake.ts';
 import { Methods } from './methods.ts';
 import { type MetricsSources, metricsRoute } from './metrics.ts';
@@ -107,6 +108,7 @@ export function createApp({
   healthRoutes(app, () => intake.isServing);
   sloRoutes(app, engine, clock);
   historyRoute(app, engine, history, clock);
+  impactRoute(app, engine, history, clock);
   eventsRoute(app, events);
   sourceRoutes(app, engine, clock);
   gateRoutes(app, engine, clock);

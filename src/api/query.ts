@@ -1,3 +1,4 @@
+import { timeOfText } from '../engine/instant.ts';
 import { apiError } from './errors.ts';
 
 /** What `node:querystring` makes of a query: a parameter that is repeated is a list. */
@@ -22,4 +23,25 @@ export function repeated(query: QueryParameters, name: string): readonly string[
   const value = query[name];
   if (value === undefined) return [];
   return typeof value === 'string' ? [value] : value;
+}
+
+/** RFC 3339 or Unix seconds, as Unix milliseconds; undefined when it is not given. */
+function timeParameter(query: QueryParameters, name: string): number | undefined {
+  const text = single(query, name);
+  if (text === undefined) return undefined;
+  // In a query a plus that is not escaped arrives as a space.
+  const ms = timeOfText(text.replace(/ (?=\d\d:\d\d$)/, '+'));
+  if (Number.isNaN(ms)) {
+    throw apiError('bad_parameter', { name, expected: 'a time in RFC 3339 or Unix seconds', got: text });
+  }
+  return ms;
+}
+
+/** `from` and `to`, which is `otherwiseMs` when it is not given; `from` is before it. */
+export function intervalOf(query: QueryParameters, otherwiseMs: number): { fromMs: number | undefined; toMs: number } {
+  const fromMs = timeParameter(query, 'from');
+  const toMs = timeParameter(query, 'to') ?? otherwiseMs;
+  if (fromMs === undefined || fromMs < toMs) return { fromMs, toMs };
+  const expected = `before to, ${new Date(toMs).toISOString()}`;
+  throw apiError('bad_parameter', { name: 'from', expected, got: single(query, 'from')! });
 }
