@@ -7,6 +7,7 @@ import { type DemoFlags, demoCommand } from './cli/demo.ts';
 import { GATE_FORMATS, type GateOptions, gateCommand, ON_NO_DATA, ON_UNAVAILABLE } from './cli/gate.ts';
 import { EXIT, type Io } from './cli/io.ts';
 import { relabelSnippet } from './cli/relabel.ts';
+import { REPORT_FORMATS, type ReportOptions, reportCommand } from './cli/report.ts';
 import { type Running, serveCommand } from './cli/serve.ts';
 import { readSlos } from './cli/slos.ts';
 import { testCommand } from './cli/test/command.ts';
@@ -158,6 +159,17 @@ function commandLine(exit: (code: number) => void): Command {
       }
       exit(await gateCommand({ ...options, waitMs: wait }, io));
     });
+
+  program
+    .command('report')
+    .description('tell how reliable the services were: one number each, the budget spent, the worst incidents')
+    .addOption(new Option('--url <url>', 'the server').argParser(httpUrl).makeOptionMandatory())
+    .option('--service <service>', 'of this service alone (default: of all)')
+    .addOption(new Option('--month <yyyy-mm>', 'a month of UTC (default: the last full one)').conflicts(['from', 'to']))
+    .option('--from <time>', 'RFC 3339 or Unix seconds')
+    .option('--to <time>', 'RFC 3339 or Unix seconds (default: now)')
+    .addOption(new Option('--format <format>', 'how to print').choices(REPORT_FORMATS).default('text'))
+    .action(async (options: ReportOptions) => exit(await reportCommand(options, io)));
 
   program
     .command('relabel')

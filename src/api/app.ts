@@ -17,6 +17,7 @@ import type { Intake } from './intake.ts';
 import { Methods } from './methods.ts';
 import { type MetricsSources, metricsRoute } from './metrics.ts';
 import { RETRY_AFTER_SECONDS } from './otlp-answers.ts';
+import { reportRoute } from './report.ts';
 import { sloRoutes } from './slos.ts';
 import { sourceRoutes } from './sources.ts';
 import { traceRequests } from './tracing.ts';
@@ -109,6 +110,7 @@ export function createApp({
   sloRoutes(app, engine, clock);
   historyRoute(app, engine, history, clock);
   impactRoute(app, engine, history, clock);
+  reportRoute(app, engine, history, clock);
   eventsRoute(app, events);
   sourceRoutes(app, engine, clock);
   gateRoutes(app, engine, clock);

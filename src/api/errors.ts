@@ -61,6 +61,11 @@ export const ERRORS = {
     message: 'the SLO {id} has no group {group}',
     remedy: 'A group exists from the first sample with its labels; ask without `group` for all of them.',
   },
+  service_not_found: {
+    status: 404,
+    message: 'there is no service {service}',
+    remedy: '`GET /api/v1/slos` lists the SLOs of all services that there are.',
+  },
   not_found: {
     status: 404,
     message: 'there is nothing at {path}',

@@ -4,6 +4,7 @@ import { readText } from '../definitions/load.ts';
 import { formatProblem } from '../definitions/problem.ts';
 import { servicesOf } from '../engine/gate-policy.ts';
 import type { Verdict, VerdictName } from '../engine/state.ts';
+import { ask, errorMessage, parseJson, statusText, unavailable } from './client.ts';
 import { githubAnnotation, githubOutput, githubSummary } from './github.ts';
 import { EXIT, type Io } from './io.ts';
 import { headline, textReport } from './verdict-text.ts';
@@ -37,7 +38,6 @@ const EXIT_OF: Readonly<Record<VerdictName, number>> = {
   unknown: EXIT.unknown,
 };
 
-const REQUEST_TIMEOUT_MS = 10_000;
 const ASK_AGAIN_MS = 5_000;
 
 /** An answer to the question, or why there is none. */
@@ -61,13 +61,13 @@ export async function gateCommand(options: GateOptions, io: Io): Promise<number>
   const deadline = AbortSignal.timeout(options.waitMs);
   let last = options.waitMs === 0;
   for (;;) {
-    const answer = await ask(options.url, question);
+    const answer = await askGate(options.url, question);
     if (answer.kind === 'refused') {
       io.err(`${answer.message}\n`);
       return EXIT.usage;
     }
     const verdict =
-      answer.kind === 'verdict' ? withNoDataRule(answer.verdict, options) : unavailable(answer, question, options);
+      answer.kind === 'verdict' ? withNoDataRule(answer.verdict, options) : withoutAnswer(answer, question, options);
     if (verdict.ok || last) {
       report(verdict, options, io);
       if (answer.kind === 'unavailable' && options.onUnavailable === undefined) return EXIT.unreachable;
@@ -102,28 +102,17 @@ function ofPolicy(file: string, io: Io): Question | null {
   return { service: servicesOf(policy), search: {}, policy: text };
 }
 
-async function ask(url: string, { search, policy }: Question): Promise<Answer> {
-  const target = new URL(url);
-  target.pathname = `${target.pathname.replace(/\/+$/, '')}/api/v1/gate`;
-  for (const [name, value] of Object.entries(search)) target.searchParams.set(name, value);
-  const unavailable = (why: string): Answer => ({
-    kind: 'unavailable',
-    message: `cannot ask ${target.origin}${target.pathname}: ${why}`,
-  });
-  try {
-    const response = await fetch(target, {
-      headers: { accept: 'application/json', ...(policy !== null && { 'content-type': 'application/yaml' }) },
-      ...(policy !== null && { method: 'POST', body: policy }),
-      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-    });
-    const text = await response.text();
-    if (response.status === 400) return { kind: 'refused', message: errorMessage(text) };
-    if (response.status !== 200) return unavailable(`it answered ${response.status} ${response.statusText}`.trim());
-    const verdict = parseVerdict(text);
-    return verdict === null ? unavailable('the answer is not a verdict') : { kind: 'verdict', verdict };
-  } catch (error) {
-    return unavailable(reasonOf(error));
-  }
+const PATH = '/api/v1/gate';
+
+async function askGate(url: string, { search, policy }: Question): Promise<Answer> {
+  const body = policy === null ? null : { type: 'application/yaml', text: policy };
+  const reply = await ask(url, { path: PATH, search, accept: 'application/json', body });
+  if (reply.kind === 'unavailable') return reply;
+  const { response, text } = reply;
+  if (response.status === 400) return { kind: 'refused', message: errorMessage(text) };
+  if (response.status !== 200) return unavailable(url, PATH, statusText(response));
+  const verdict = parseVerdict(text);
+  return verdict === null ? unavailable(url, PATH, 'the answer is not a verdict') : { kind: 'verdict', verdict };
 }
 
 function parseVerdict(text: string): Verdict | null {
@@ -133,34 +122,17 @@ function parseVerdict(text: string): Verdict | null {
   return parsed as Verdict;
 }
 
-function errorMessage(text: string): string {
-  const parsed = parseJson(text) as { error?: { message?: string } } | null;
-  return parsed?.error?.message ?? text;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
-/** fetch hides why it failed in `cause`, and several addresses in an AggregateError. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError') return `no answer within ${REQUEST_TIMEOUT_MS / 1000} s`;
-  const cause = error.cause instanceof AggregateError ? error.cause.errors[0] : error.cause;
-  return cause instanceof Error && cause.message !== '' ? cause.message : error.message;
-}
-
 function withNoDataRule(verdict: Verdict, { onNoData }: GateOptions): Verdict {
   if (verdict.verdict !== 'unknown' || onNoData === 'unknown') return verdict;
   const reasons = [...verdict.reasons, `no data counts as ${onNoData} (--on-no-data)`];
   return { ...verdict, verdict: onNoData, ok: onNoData !== 'block', reasons };
 }
 
-function unavailable({ message }: { message: string }, { service }: Question, { onUnavailable }: GateOptions): Verdict {
+function withoutAnswer(
+  { message }: { message: string },
+  { service }: Question,
+  { onUnavailable }: GateOptions,
+): Verdict {
   const name = onUnavailable ?? 'unknown';
   const rule =
     onUnavailable === undefined ? [] : [`an unavailable server counts as ${onUnavailable} (--on-unavailable)`];

@@ -1,3 +1,4 @@
+import type { Group } from './ledger.ts';
 import type { GateCheck, SloState, Verdict, VerdictName } from './state.ts';
 
 /** Judgements of SLOs to one verdict. */
@@ -43,7 +44,7 @@ export function noDataReason(slo: string, asOf: string | null): string {
 }
 
 /** `api/availability`, `api/availability{region="eu"}`. */
-export function sloText({ id, group }: SloState): string {
+export function sloText({ id, group }: { id: string; group?: Group | undefined }): string {
   const labels = Object.entries(group ?? {}).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
   return labels.length === 0 ? id : `${id}{${labels.join(',')}}`;
 }

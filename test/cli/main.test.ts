@@ -88,7 +88,7 @@ describe('the command line', () => {
     expect(run('--version')).toEqual({ code: 0, out: `${version}\n`, err: '' });
     const help = run('help');
     expect([help.code, help.err]).toEqual([0, '']);
-    for (const command of ['serve', 'demo', 'check', 'convert', 'test', 'gate', 'relabel']) {
+    for (const command of ['serve', 'demo', 'check', 'convert', 'test', 'gate', 'report', 'relabel']) {
       expect(help.out).toContain(`\n  ${command} `);
       const explained = run(command, '--help');
       expect([explained.code, explained.err]).toEqual([0, '']);
