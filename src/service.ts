@@ -126,6 +126,8 @@ export async function startService({
   const app = createApp({
     engine,
     history: store.history,
+    deployments: store.deployments,
+    overrides: store.overrides,
     intake,
     endpoints: [write, otlpHttp],
     events: {

@@ -4,8 +4,11 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRepl
 import type { Logger } from 'pino';
 import { FILE_BYTES_MAX } from '../definitions/document.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { Deployments } from '../store/deployments.ts';
 import type { History } from '../store/history.ts';
+import type { Overrides } from '../store/overrides.ts';
 import { type ConnectionLimits, limitConnections, serverOptions } from './connections.ts';
+import { deploymentRoutes } from './deployments.ts';
 import { ApiError, apiError, errorBody } from './errors.ts';
 import { type EventsOptions, eventsRoute } from './events.ts';
 import { flaggerRoutes } from './flagger.ts';
@@ -17,6 +20,7 @@ import type { Intake } from './intake.ts';
 import { Methods } from './methods.ts';
 import { type MetricsSources, metricsRoute } from './metrics.ts';
 import { RETRY_AFTER_SECONDS } from './otlp-answers.ts';
+import { overrideRoutes } from './overrides.ts';
 import { reportRoute } from './report.ts';
 import { sloRoutes } from './slos.ts';
 import { sourceRoutes } from './sources.ts';
@@ -33,6 +37,8 @@ export interface Endpoint {
 export interface AppOptions {
   readonly engine: Engine;
   readonly history: History;
+  readonly deployments: Deployments;
+  readonly overrides: Overrides;
   readonly intake: Intake;
   readonly endpoints: readonly Endpoint[];
   readonly events: EventsOptions;
@@ -46,6 +52,8 @@ export interface AppOptions {
 export function createApp({
   engine,
   history,
+  deployments,
+  overrides,
   intake,
   endpoints,
   events,
@@ -113,8 +121,11 @@ export function createApp({
   reportRoute(app, engine, history, clock);
   eventsRoute(app, events);
   sourceRoutes(app, engine, clock);
-  gateRoutes(app, engine, clock);
-  flaggerRoutes(app, engine, clock);
+  const gate = { engine, overrides, history, clock };
+  gateRoutes(app, gate);
+  flaggerRoutes(app, gate);
+  overrideRoutes(app, gate);
+  deploymentRoutes(app, { engine, deployments, history, clock });
   metricsRoute(app, metrics);
   methods.refuseOthers();
   return app;
@@ -123,7 +134,9 @@ export function createApp({
 /** The client's fault as an error of the catalogue; null for a fault of ours. */
 function asApiError(error: unknown): ApiError | null {
   if (error instanceof ApiError) return error;
-  const { statusCode, message } = error as { statusCode?: number; message?: string };
+  const { statusCode, code, message } = error as { statusCode?: number; code?: unknown; message?: string };
+  // The disk is full or read-only.
+  if (String(code).startsWith('SQLITE_')) return apiError('commit_failed', { detail: `the database: ${message}` });
   if (statusCode === 413) return apiError('document_too_large', { limit: FILE_BYTES_MAX });
   const isClients = statusCode !== undefined && statusCode >= 400 && statusCode < 500;
   return isClients ? apiError('bad_request', { detail: message ?? 'bad request' }) : null;

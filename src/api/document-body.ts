@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Static, TSchema } from 'typebox';
 import { readOnlyDocument } from '../definitions/document.ts';
 import { formatPlaced, type Problem, sortProblems } from '../definitions/problem.ts';
-import { checkDocument } from '../definitions/schema.ts';
+import { type Checked, checkDocument } from '../definitions/schema.ts';
 import { apiError } from './errors.ts';
 
 /** Bodies that are documents, in JSON or YAML whatever their content type says: what curl sends of a file is called a form. */
@@ -28,14 +28,19 @@ export function textOf({ body }: FastifyRequest): string {
   return (body as string | undefined) ?? '';
 }
 
-/** The body as its schema has it. Throws an ApiError. */
-export function readBody<S extends TSchema>(schema: S, request: FastifyRequest): Static<S> {
+/** The body as its schema has it, once `rules` has reported what else is wrong with it. Throws an ApiError. */
+export function readBody<S extends TSchema>(
+  schema: S,
+  request: FastifyRequest,
+  rules: (checked: Checked<Static<S>>) => void = () => {},
+): Static<S> {
   const source = { file: 'body', text: textOf(request) };
   const problems: Problem[] = [];
+  const errors = (): Problem[] => problems.filter(({ severity }) => severity === 'error');
   const document = readOnlyDocument(source, 'document', problems);
   const checked = document === null ? null : checkDocument(schema, document);
-  const errors = problems.filter(({ severity }) => severity === 'error');
-  return checked === null || errors.length > 0 ? refuseDocument(sortProblems(errors, ['body'])) : checked.value;
+  if (checked !== null && errors().length === 0) rules(checked);
+  return checked === null || errors().length > 0 ? refuseDocument(sortProblems(errors(), ['body'])) : checked.value;
 }
 
 /** Throws an ApiError that names every problem, each on a line that begins with `line:column:`. */

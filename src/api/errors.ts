@@ -66,6 +66,11 @@ export const ERRORS = {
     message: 'there is no service {service}',
     remedy: '`GET /api/v1/slos` lists the SLOs of all services that there are.',
   },
+  override_not_found: {
+    status: 404,
+    message: 'there is no override {id}',
+    remedy: '`GET /api/v1/gate/overrides` lists them with their ids.',
+  },
   not_found: {
     status: 404,
     message: 'there is nothing at {path}',

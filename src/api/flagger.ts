@@ -1,11 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { foreign, text } from '../definitions/schema.ts';
-import type { Engine } from '../engine/engine.ts';
 import type { VerdictName } from '../engine/state.ts';
 import { documentRoutes, readBody } from './document-body.ts';
 import { ApiError } from './errors.ts';
-import { gateVerdict } from './gate.ts';
+import { type GateSources, gateVerdict } from './gate.ts';
 
 /**
  * The webhooks of Flagger, to which 2xx is yes and anything else no, and the body a line among its events. To the hook that asks
@@ -21,14 +20,14 @@ const YES: Readonly<Record<'go' | 'rollback', readonly VerdictName[]>> = {
   rollback: ['block'],
 };
 
-export function flaggerRoutes(app: FastifyInstance, engine: Engine, clock: () => number): void {
+export function flaggerRoutes(app: FastifyInstance, sources: GateSources): void {
   const hook =
     (question: keyof typeof YES) =>
     (request: FastifyRequest, reply: FastifyReply): string => {
       reply.type('text/plain; charset=utf-8');
       try {
         const { service, slo } = readBody(WebhookSchema, request).metadata;
-        const { verdict, reasons } = gateVerdict(engine, service, slo, clock());
+        const { verdict, reasons } = gateVerdict(sources, service, slo, sources.clock());
         reply.code(YES[question].includes(verdict) ? 200 : 412);
         return line([`${service}: ${verdict}`, ...reasons]);
       } catch (error) {

@@ -26,7 +26,7 @@ export function repeated(query: QueryParameters, name: string): readonly string[
 }
 
 /** RFC 3339 or Unix seconds, as Unix milliseconds; undefined when it is not given. */
-function timeParameter(query: QueryParameters, name: string): number | undefined {
+export function timeParameter(query: QueryParameters, name: string): number | undefined {
   const text = single(query, name);
   if (text === undefined) return undefined;
   // In a query a plus that is not escaped arrives as a space.
@@ -44,4 +44,20 @@ export function intervalOf(query: QueryParameters, otherwiseMs: number): { fromM
   if (fromMs === undefined || fromMs < toMs) return { fromMs, toMs };
   const expected = `before to, ${new Date(toMs).toISOString()}`;
   throw apiError('bad_parameter', { name: 'from', expected, got: single(query, 'from')! });
+}
+
+/** A whole number from 1 to `most`; undefined when it is not given. */
+export function count(query: QueryParameters, name: string, most: number): number | undefined {
+  const text = single(query, name);
+  if (text === undefined) return undefined;
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (value >= 1 && value <= most) return value;
+  throw apiError('bad_parameter', { name, expected: `a whole number from 1 to ${most}`, got: text });
+}
+
+/** False when it is not given. */
+export function flag(query: QueryParameters, name: string): boolean {
+  const text = single(query, name) ?? 'false';
+  if (text === 'true' || text === 'false') return text === 'true';
+  throw apiError('bad_parameter', { name, expected: 'true or false', got: text });
 }

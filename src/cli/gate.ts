@@ -99,7 +99,7 @@ function ofPolicy(file: string, io: Io): Question | null {
     typeof text === 'string' ? readGatePolicyFile({ file, text }) : { policy: null, problems: [text] };
   for (const problem of problems) io.out(`${formatProblem(problem)}\n`);
   if (policy === null || typeof text !== 'string') return null;
-  return { service: servicesOf(policy), search: {}, policy: text };
+  return { service: servicesOf(policy).join(', '), search: {}, policy: text };
 }
 
 const PATH = '/api/v1/gate';

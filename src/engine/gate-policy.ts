@@ -1,5 +1,6 @@
 import { type Condition, holds, type Subject, type Values, valuesOf } from './check.ts';
 import type { Engine } from './engine.ts';
+import { NO_OVERRIDES } from './override.ts';
 import type { GateCheck, Verdict, VerdictName } from './state.ts';
 import { hasNoData, type Judgement, noDataReason, numberText, sloText, verdictOf } from './verdict.ts';
 
@@ -22,18 +23,19 @@ export interface GatePolicy {
   readonly onNoData: VerdictName;
 }
 
-const DEPLOYS_DISABLED: Judgement = {
-  verdict: 'block',
-  reason: 'deploy_enabled is false: the policy blocks every deploy',
-  checks: [],
-};
+const DEPLOYS_DISABLED = 'deploy_enabled is false: the policy blocks every deploy';
 
-/** Those that it has a check of, in words. */
-export function servicesOf({ checks }: GatePolicy): string {
-  return [...new Set(checks.map(({ service }) => service))].join(', ');
+/** Those that it has a check of. */
+export function servicesOf({ checks }: GatePolicy): string[] {
+  return [...new Set(checks.map(({ service }) => service))];
 }
 
-export function policyVerdict(policy: GatePolicy, engine: Pick<Engine, 'slosOf' | 'subjects'>, nowMs: number): Verdict {
+export function policyVerdict(
+  policy: GatePolicy,
+  engine: Pick<Engine, 'slosOf' | 'subjects'>,
+  nowMs: number,
+  overrideOf = NO_OVERRIDES,
+): Verdict {
   const { deployEnabled, checks, onNoData } = policy;
   const known = new Map<string, readonly Subject[]>();
   const subjectsOf = (id: string): readonly Subject[] => {
@@ -53,18 +55,29 @@ export function policyVerdict(policy: GatePolicy, engine: Pick<Engine, 'slosOf' 
         : subjects.map((each) => judge(check, each, onNoData));
     });
   });
-  return verdictOf(servicesOf(policy), deployEnabled ? judgements : [DEPLOYS_DISABLED, ...judgements]);
+  const services = servicesOf(policy);
+  const disabled = deployEnabled ? [] : (services.length === 0 ? [''] : services).map(deploysDisabled);
+  return verdictOf(services.join(', '), [...disabled, ...judgements], overrideOf);
+}
+
+function deploysDisabled(service: string): Judgement {
+  return { service, verdict: 'block', reason: DEPLOYS_DISABLED, checks: [] };
 }
 
 /** What is not there is unknown, whatever the policy says of what has no data: its name may be misspelt. */
 function missing({ service, slo, text, action }: PolicyCheck, isService: boolean): Judgement {
   const reason = isService ? `service "${service}" has no SLO "${slo}"` : `there is no service "${service}"`;
   const named = slo === null ? service : `${service}/${slo}`;
-  return { verdict: 'unknown', reason, checks: [failed(named, text, action)], asOf: null };
+  return { service, verdict: 'unknown', reason, checks: [failed(named, text, action)], asOf: null };
 }
 
-function silent({ text, action }: PolicyCheck, slo: string, asOf: string | null, onNoData: VerdictName): Judgement {
-  return { verdict: onNoData, reason: noDataReason(slo, asOf), checks: [failed(slo, text, action)], asOf };
+function silent(
+  { service, text, action }: PolicyCheck,
+  slo: string,
+  asOf: string | null,
+  onNoData: VerdictName,
+): Judgement {
+  return { service, verdict: onNoData, reason: noDataReason(slo, asOf), checks: [failed(slo, text, action)], asOf };
 }
 
 function failed(slo: string, check: string, action: GateCheck['action']): GateCheck {
@@ -72,7 +85,7 @@ function failed(slo: string, check: string, action: GateCheck['action']): GateCh
 }
 
 function judge(policyCheck: PolicyCheck, subject: Subject, onNoData: VerdictName): Judgement {
-  const { text, condition, action } = policyCheck;
+  const { service, text, condition, action } = policyCheck;
   const { state } = subject;
   const { asOf } = state;
   const slo = sloText(state);
@@ -80,18 +93,18 @@ function judge(policyCheck: PolicyCheck, subject: Subject, onNoData: VerdictName
   const values = valuesOf(condition, subject);
   const answer = holds(condition, values);
   const checks = [{ ...failed(slo, text, action), passed: answer === true, observed: observed(values) }];
-  if (answer === true) return { verdict: 'allow', reason: null, checks, asOf };
+  if (answer === true) return { service, verdict: 'allow', reason: null, checks, asOf };
   if (answer === false) {
     const verdict = action === 'block_deploy' ? 'block' : 'warn';
-    return { verdict, reason: `${slo}: ${shortfall(policyCheck, values)}`, checks, asOf };
+    return { service, verdict, reason: `${slo}: ${shortfall(policyCheck, values)}`, checks, asOf };
   }
   const notKept = namesOf(values, undefined);
   if (notKept.length > 0) {
     const reason = `${slo}: ${notKept.join(', ')} cannot be answered: no events are kept for such a window`;
-    return { verdict: 'unknown', reason, checks, asOf };
+    return { service, verdict: 'unknown', reason, checks, asOf };
   }
   const reason = `${slo}: ${namesOf(values, null).join(', ')} is not known, the policy wants ${text}`;
-  return { verdict: onNoData, reason, checks, asOf };
+  return { service, verdict: onNoData, reason, checks, asOf };
 }
 
 function namesOf(values: Values, wanted: null | undefined): string[] {

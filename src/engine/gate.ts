@@ -1,3 +1,4 @@
+import { NO_OVERRIDES } from './override.ts';
 import type { GateCheck, SloState, Verdict } from './state.ts';
 import { hasNoData, type Judgement, noDataReason, numberText, sloText, unknownVerdict, verdictOf } from './verdict.ts';
 import { isPaging } from './windows.ts';
@@ -12,18 +13,26 @@ export function builtInVerdict(
   service: string,
   states: readonly SloState[],
   groupless: readonly string[] = [],
+  overrideOf = NO_OVERRIDES,
 ): Verdict {
   if (states.length === 0 && groupless.length === 0) {
     return unknownVerdict(service, `service "${service}" has no such SLO`);
   }
-  return verdictOf(service, [...states.map(judge), ...groupless.map((id) => unheard(id, null))]);
+  const judgements = [...states.map(judge), ...groupless.map((id) => unheard(id, null))];
+  return verdictOf(
+    service,
+    judgements.map((judgement) => ({ service, ...judgement })),
+    overrideOf,
+  );
 }
 
-function unheard(slo: string, asOf: string | null): Judgement {
+type SloJudgement = Omit<Judgement, 'service'>;
+
+function unheard(slo: string, asOf: string | null): SloJudgement {
   return { verdict: 'unknown', reason: noDataReason(slo, asOf), checks: [], asOf };
 }
 
-function judge(state: SloState): Judgement {
+function judge(state: SloState): SloJudgement {
   const slo = sloText(state);
   const { asOf } = state;
   const { remaining } = state.errorBudget;

@@ -4,30 +4,63 @@ import type { Slo } from './slo.ts';
 
 /** What a stretch of time cost: for post-mortems, and for deploys. */
 
+export interface Cost {
+  events: { good: number; bad: number; total: number };
+  /** Share of the budget of the SLO window that ends with the interval. */
+  budgetSpent: number;
+}
+
 /** `GET …/impact`, field by field; times are RFC 3339. What was not observed is null. */
-export interface Impact {
+export interface Impact extends Cost {
   from: string;
   to: string;
-  events: { good: number; bad: number; total: number };
-  /** Share of the budget of the SLO window that ends at `to`. */
-  budgetSpent: number;
   remainingBefore: number | null;
   remainingAfter: number | null;
   lowestRemaining: number | null;
   lowestAt: string | null;
 }
 
-/** Of `(fromMs, toMs]`. The slots reach back by the SLO window. A time after the watermark is taken for the watermark. */
+/** What intervals cost one SLO, or one group of it. The slots reach back by the SLO window from each of their ends. */
+export class LedgerCosts {
+  readonly slo: Slo;
+  readonly #asOfMs: number;
+  readonly #sums: HistorySums;
+  readonly #windowStartMs: (endMs: number) => number;
+
+  constructor(slo: Slo, slots: readonly Slot[], asOfMs: number) {
+    this.slo = slo;
+    this.#asOfMs = asOfMs;
+    this.#sums = new HistorySums(slots, asOfMs);
+    this.#windowStartMs = windowStarts(slo);
+  }
+
+  /** Of `(fromMs, toMs]`. An end after the watermark is taken for the watermark. */
+  between(fromMs: number, toMs: number): Cost {
+    const sums = this.#sums;
+    this.#readWindow(Math.min(toMs, this.#asOfMs));
+    const allowedBad = this.slo.errorBudget * (sums.good + sums.bad);
+    sums.read(fromMs, toMs);
+    const { good, bad } = sums;
+    return { events: { good, bad, total: good + bad }, budgetSpent: allowedBad > 0 ? bad / allowedBad : 0 };
+  }
+
+  remainingAt(tMs: number): number {
+    this.#readWindow(tMs);
+    return 1 - burnRate(this.#sums.good, this.#sums.bad, this.slo.errorBudget);
+  }
+
+  #readWindow(endMs: number): void {
+    this.#sums.read(this.#windowStartMs(endMs), endMs);
+  }
+}
+
+/** Of `(fromMs, toMs]`. The slots reach back by the SLO window. */
 export function impactOf(slo: Slo, slots: readonly Slot[], fromMs: number, toMs: number, observed: Observed): Impact {
   const { sinceMs, asOfMs } = observed;
-  const sums = new HistorySums(slots, asOfMs);
-  const windowStartMs = windowStarts(slo);
+  const costs = new LedgerCosts(slo, slots, asOfMs);
   const endMs = Math.min(toMs, asOfMs);
-  const remaining = (tMs: number): number | null => {
-    if (!(tMs > sinceMs && tMs >= fromMs && tMs <= asOfMs)) return null;
-    sums.read(windowStartMs(tMs), tMs);
-    return 1 - burnRate(sums.good, sums.bad, slo.errorBudget);
-  };
+  const remaining = (tMs: number): number | null =>
+    tMs > sinceMs && tMs >= fromMs && tMs <= asOfMs ? costs.remainingAt(tMs) : null;
   let lowestRemaining: number | null = null;
   let lowestMs = Number.NaN;
   for (const tMs of turningPoints(slo, slots, fromMs, endMs)) {
@@ -36,15 +69,10 @@ export function impactOf(slo: Slo, slots: readonly Slot[], fromMs: number, toMs:
     lowestRemaining = left;
     lowestMs = tMs;
   }
-  sums.read(windowStartMs(endMs), endMs);
-  const allowedBad = slo.errorBudget * (sums.good + sums.bad);
-  sums.read(fromMs, toMs);
-  const { good, bad } = sums;
   return {
     from: new Date(fromMs).toISOString(),
     to: new Date(toMs).toISOString(),
-    events: { good, bad, total: good + bad },
-    budgetSpent: allowedBad > 0 ? bad / allowedBad : 0,
+    ...costs.between(fromMs, toMs),
     remainingBefore: remaining(fromMs),
     remainingAfter: remaining(endMs),
     lowestRemaining,

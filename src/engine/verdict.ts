@@ -1,9 +1,11 @@
 import type { Group } from './ledger.ts';
+import { NO_OVERRIDES, type OverrideOf } from './override.ts';
 import type { GateCheck, SloState, Verdict, VerdictName } from './state.ts';
 
 /** Judgements of SLOs to one verdict. */
 
 export interface Judgement {
+  readonly service: string;
   readonly verdict: VerdictName;
   readonly reason: string | null;
   readonly checks: readonly GateCheck[];
@@ -13,8 +15,9 @@ export interface Judgement {
 
 const SEVEREST_FIRST: readonly VerdictName[] = ['block', 'unknown', 'warn', 'allow'];
 
-/** The severest judgement decides, and the verdict is as old as the oldest. */
-export function verdictOf(service: string, judgements: readonly Judgement[]): Verdict {
+/** The severest judgement decides, and the verdict is as old as the oldest. What blocks a service may be overridden. */
+export function verdictOf(service: string, found: readonly Judgement[], overrideOf = NO_OVERRIDES): Verdict {
+  const judgements = found.map((judgement) => overridden(judgement, overrideOf));
   const asOf = judgements.flatMap((judgement) => (judgement.asOf === undefined ? [] : [judgement.asOf]));
   return {
     ...named(SEVEREST_FIRST.find((name) => judgements.some(({ verdict }) => verdict === name)) ?? 'allow'),
@@ -25,6 +28,18 @@ export function verdictOf(service: string, judgements: readonly Judgement[]): Ve
   };
 }
 
+function overridden(judgement: Judgement, overrideOf: OverrideOf): Judgement {
+  const override = judgement.verdict === 'block' ? overrideOf(judgement.service) : null;
+  if (override === null) return judgement;
+  const { name, reason, expiresMs } = override;
+  const until = new Date(expiresMs).toISOString();
+  return {
+    ...judgement,
+    verdict: 'allow',
+    reason: `${judgement.reason}; overridden by ${name} until ${until}: ${reason}`,
+  };
+}
+
 /** A verdict's name, and whether one may go on. */
 export function named(verdict: VerdictName): Pick<Verdict, 'verdict' | 'ok'> {
   return { verdict, ok: verdict === 'allow' || verdict === 'warn' };
@@ -32,7 +47,7 @@ export function named(verdict: VerdictName): Pick<Verdict, 'verdict' | 'ok'> {
 
 /** Nothing can be said: never a silent allow. */
 export function unknownVerdict(service: string, reason: string): Verdict {
-  return verdictOf(service, [{ verdict: 'unknown', reason, checks: [], asOf: null }]);
+  return verdictOf(service, [{ service, verdict: 'unknown', reason, checks: [], asOf: null }]);
 }
 
 export function hasNoData({ state, errorBudget }: SloState): boolean {

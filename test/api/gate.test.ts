@@ -91,3 +91,55 @@ test('without a policy the built-in one judges the service, or one of its SLOs',
     reasons: ['there is no service "web"'],
   });
 });
+
+test('a dry run says what the verdict would be, and holds nobody up', async () => {
+  await spend(20);
+  const expected = { verdict: 'block', ok: true, dryRun: true };
+  expect(await server.json('/api/v1/gate?service=api&dry_run=true')).toMatchObject(expected);
+  expect(await (await ask(POLICY, 'application/yaml', '?dry_run=true')).json()).toMatchObject(expected);
+  expect(await server.json('/api/v1/gate?service=api&dry_run=false')).toMatchObject({ verdict: 'block', ok: false });
+  const response = await server.get('/api/v1/gate?service=api&dry_run=yes');
+  expect(await response.json()).toMatchObject({
+    error: { message: 'the query parameter dry_run must be true or false, got "yes"' },
+  });
+});
+
+test('asked about a time to come, the answer has an outlook', async () => {
+  await spend(5);
+  const until = new Date(server.nowMs + 2 * 86_400_000).toISOString();
+  const answer = await server.json<Verdict>(`/api/v1/gate?service=api&until=${until}`);
+  expect(answer).toMatchObject({ verdict: 'allow', outlook: { until, verdict: 'allow' } });
+  expect(answer.outlook!.slos).toEqual([
+    {
+      slo: 'api/availability',
+      burnRate: 0.5,
+      ifBurnGoesOn: 0.5,
+      worstIncident: null,
+      ifDeployFails: 0.5,
+    },
+  ]);
+  await server.write(scrape(server.nowMs, { 200: 19_975, 500: 25 }));
+  server.nowMs += 5_000;
+  const worse = await server.json<Verdict>(`/api/v1/gate?service=api&slo=availability&until=${until}&incidents=1`);
+  expect(worse.outlook).toMatchObject({ verdict: 'block', slos: [{ worstIncident: { bad: 20 } }] });
+});
+
+test('an outlook on the past, or on no number of incidents, is refused', async () => {
+  const f = async (query: string, message: string): Promise<void> => {
+    const response = await server.get(`/api/v1/gate?service=api&${query}`);
+    expect(await response.json()).toMatchObject({ error: { code: 'bad_parameter', message } });
+  };
+  const now = new Date(MIDNIGHT_MS).toISOString();
+  await f(`until=${now}`, `the query parameter until must be after now, ${now}, got "${now}"`);
+  await f('until=friday', 'the query parameter until must be a time in RFC 3339 or Unix seconds, got "friday"');
+  const incidents = 'the query parameter incidents must be a whole number from 1 to 100, got';
+  await f('until=2000000000&incidents=0', `${incidents} "0"`);
+  await f('until=2000000000&incidents=101', `${incidents} "101"`);
+});
+
+test('the outlook of what has no data is unknown', async () => {
+  const of = async (service: string) =>
+    (await server.json<Verdict>(`/api/v1/gate?service=${service}&until=2000000000`)).outlook;
+  expect(await of('api')).toMatchObject({ verdict: 'unknown', slos: [{ ifBurnGoesOn: null }] });
+  expect(await of('web')).toMatchObject({ verdict: 'unknown', slos: [] });
+});
