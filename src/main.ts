@@ -166,7 +166,7 @@ function commandLine(exit: (code: number) => void): Command {
     .addOption(new Option('--url <url>', 'the server').argParser(httpUrl).makeOptionMandatory())
     .option('--service <service>', 'of this service alone (default: of all)')
     .addOption(new Option('--month <yyyy-mm>', 'a month of UTC (default: the last full one)').conflicts(['from', 'to']))
-    .option('--from <time>', 'RFC 3339 or Unix seconds')
+    .option('--from <time>', 'RFC 3339 or Unix seconds (default: the beginning of the month)')
     .option('--to <time>', 'RFC 3339 or Unix seconds (default: now)')
     .addOption(new Option('--format <format>', 'how to print').choices(REPORT_FORMATS).default('text'))
     .action(async (options: ReportOptions) => exit(await reportCommand(options, io)));

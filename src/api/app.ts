@@ -2,13 +2,13 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, LogController } from 'fastify';
 import type { Logger } from 'pino';
-import { FILE_BYTES_MAX } from '../definitions/document.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Deployments } from '../store/deployments.ts';
 import type { History } from '../store/history.ts';
 import type { Overrides } from '../store/overrides.ts';
 import { type ConnectionLimits, limitConnections, serverOptions } from './connections.ts';
 import { deploymentRoutes } from './deployments.ts';
+import { DOCUMENT_BYTES_MAX } from './document-body.ts';
 import { ApiError, apiError, errorBody } from './errors.ts';
 import { type EventsOptions, eventsRoute } from './events.ts';
 import { flaggerRoutes } from './flagger.ts';
@@ -65,7 +65,7 @@ export function createApp({
   const app = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: FILE_BYTES_MAX,
+    bodyLimit: DOCUMENT_BYTES_MAX,
     // An id of a service or an SLO has at most 128 characters, each up to 12 characters long when percent-encoded.
     routerOptions: { maxParamLength: 12 * 128 },
     frameworkErrors: (error, _request, reply) => {
@@ -137,7 +137,7 @@ function asApiError(error: unknown): ApiError | null {
   const { statusCode, code, message } = error as { statusCode?: number; code?: unknown; message?: string };
   // The disk is full or read-only.
   if (String(code).startsWith('SQLITE_')) return apiError('commit_failed', { detail: `the database: ${message}` });
-  if (statusCode === 413) return apiError('document_too_large', { limit: FILE_BYTES_MAX });
+  if (statusCode === 413) return apiError('document_too_large', { limit: DOCUMENT_BYTES_MAX });
   const isClients = statusCode !== undefined && statusCode >= 400 && statusCode < 500;
   return isClients ? apiError('bad_request', { detail: message ?? 'bad request' }) : null;
 }

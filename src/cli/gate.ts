@@ -109,7 +109,7 @@ async function askGate(url: string, { search, policy }: Question): Promise<Answe
   const reply = await ask(url, { path: PATH, search, accept: 'application/json', body });
   if (reply.kind === 'unavailable') return reply;
   const { response, text } = reply;
-  if (response.status === 400) return { kind: 'refused', message: errorMessage(text) };
+  if ([400, 413].includes(response.status)) return { kind: 'refused', message: errorMessage(text) };
   if (response.status !== 200) return unavailable(url, PATH, statusText(response));
   const verdict = parseVerdict(text);
   return verdict === null ? unavailable(url, PATH, 'the answer is not a verdict') : { kind: 'verdict', verdict };

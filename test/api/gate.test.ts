@@ -61,11 +61,22 @@ test('a bad policy is refused with the line and the column of everything that is
   await f(Uint8Array.of(0xff), '1:1: document: is not UTF-8 text');
 });
 
+test('of a policy with many problems the first are told', async () => {
+  const response = await ask(`checks: [${'1,'.repeat(30_000)}]`);
+  const { error } = (await response.json()) as { error: { message: string } };
+  const lines = error.message.split('\n');
+  expect([lines[1], lines[20], lines.length]).toEqual([
+    '1:10: checks[0]: must be a mapping, got 1',
+    'and 29981 more',
+    21,
+  ]);
+});
+
 test('a policy that is too large is refused', async () => {
-  const response = await ask('#'.repeat(1_048_577));
+  const response = await ask('#'.repeat(65_537));
   expect(response.status).toBe(413);
   expect(await response.json()).toEqual({
-    error: { code: 'document_too_large', message: 'the body has more than 1048576 bytes' },
+    error: { code: 'document_too_large', message: 'the body has more than 65536 bytes' },
   });
 });
 

@@ -156,6 +156,8 @@ test('nobody listening is unavailable: exit code 4, or what --on-unavailable say
 test('a question that the server refuses is wrong usage', async () => {
   answers = [{ status: 400, body: '{"error":{"code":"bad_parameter","message":"that is no service"}}' }];
   expect(await gate()).toEqual({ code: 2, out: '', err: 'that is no service\n' });
+  answers = [{ status: 413, body: '{"error":{"code":"document_too_large","message":"too large"}}' }];
+  expect(await gate()).toEqual({ code: 2, out: '', err: 'too large\n' });
 });
 
 test('--wait asks until the time is over, and reports the last verdict', async () => {
