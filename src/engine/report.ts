@@ -25,7 +25,7 @@ export interface SloReport {
   met: boolean | null;
 }
 
-/** A stretch in which an SLO burnt faster than sustainable; times are RFC 3339. */
+/** A stretch in which an SLO burnt faster than sustainable, and a share of its budget that counts; times are RFC 3339. */
 export interface Incident {
   slo: string;
   group?: Group;
@@ -64,6 +64,8 @@ export interface Report {
 
 /** Incidents with less calm than this between them are one. */
 const CALM_MS = 10 * MINUTE_MS;
+/** What spent less of the interval's budget is no incident: at night a single bad event burns. */
+const BUDGET_SPENT_MIN = 0.01;
 const INCIDENTS_MAX = 10;
 
 /** The history of one SLO, or of one group of it, which may reach beyond the interval that is asked for. */
@@ -101,9 +103,10 @@ export class LedgerHistory {
     const { id, errorBudget } = this.#slo;
     this.#sums.read(interval.fromMs, interval.toMs);
     const allowedBad = errorBudget * (this.#sums.good + this.#sums.bad);
-    return this.#burning(interval).map(({ fromMs, toMs }) => {
+    return this.#burning(interval).flatMap(({ fromMs, toMs }) => {
       this.#sums.read(fromMs, toMs);
       const { bad } = this.#sums;
+      if (bad < BUDGET_SPENT_MIN * allowedBad) return [];
       const [from, to] = [new Date(fromMs).toISOString(), new Date(toMs).toISOString()];
       return { slo: id, ...this.#named, from, to, bad, budgetSpent: bad / allowedBad };
     });

@@ -100,6 +100,12 @@ test('the worst incident of all SLOs comes first, and ten are told', () => {
   expect(spent).toEqual(spent.toSorted((a, b) => b - a));
 });
 
+test('what spends less than a hundredth of the budget is no incident', () => {
+  const calm = slot(100, 1000, 0);
+  expect(report(history('a', slot(61, 4, 1), calm)).incidents).toEqual([]);
+  expect(report(history('a', slot(61, 8, 2), slot(110, 0, 0), calm)).incidents).toMatchObject([{ bad: 2 }]);
+});
+
 test('an incident ends with the interval', () => {
   const hours = [{ endMs: at(120), lengthMs: 60 * MINUTE_MS, good: 30, bad: 30 }];
   const interval = { fromMs: at(70), toMs: at(100) };
