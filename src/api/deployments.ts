@@ -2,13 +2,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { mapping, text } from '../definitions/schema.ts';
-import type { Engine } from '../engine/engine.ts';
 import { type Cost, LedgerCosts } from '../engine/impact.ts';
 import { timeOfText } from '../engine/instant.ts';
 import type { Group } from '../engine/ledger.ts';
 import { longestPeriodMs } from '../engine/windows.ts';
-import type { Deployment, Deployments } from '../store/deployments.ts';
-import type { History } from '../store/history.ts';
+import type { Deployment } from '../store/deployments.ts';
+import type { AnswerSources } from './answer-sources.ts';
 import { documentRoutes, readBody } from './document-body.ts';
 import { count, onlyParameters, type QueryParameters, single } from './query.ts';
 
@@ -38,27 +37,19 @@ interface DeploymentCost extends DeploymentState {
   readonly slos: ({ readonly slo: string; readonly group?: Group } & Cost)[];
 }
 
-export interface DeploymentSources {
-  readonly engine: Engine;
-  readonly deployments: Deployments;
-  readonly history: History;
-  readonly clock: () => number;
-}
-
 /** `/api/v1/deployments`: what was deployed when, and what each deploy burnt. */
-export function deploymentRoutes(app: FastifyInstance, sources: DeploymentSources): void {
-  const { engine, deployments, clock } = sources;
-
+export function deploymentRoutes(app: FastifyInstance, sources: AnswerSources): void {
   app.get(PATH, async (request): Promise<{ deployments: DeploymentCost[] }> => {
     const query = request.query as QueryParameters;
     onlyParameters(query, ['service', 'limit']);
     const limit = count(query, 'limit', LISTED_MAX) ?? DEFAULT_LISTED;
-    const newest = deployments.newest(single(query, 'service') ?? null, limit);
-    return { deployments: await costsOf(sources, newest, clock()) };
+    const newest = sources.deployments.newest(single(query, 'service') ?? null, limit);
+    return { deployments: await costsOf(sources, newest, sources.clock()) };
   });
 
   documentRoutes(app, (scope) => {
     scope.post(PATH, (request, reply): DeploymentState => {
+      const { engine, deployments, clock } = sources;
       const nowMs = clock();
       const { service, version, timestamp, url } = readBody(DeploymentSchema, request, ({ document, value }) => {
         if (engine.slosOf(value.service).length === 0)
@@ -81,7 +72,7 @@ function stateOf({ id, service, version, tMs, url }: Deployment): DeploymentStat
 }
 
 async function costsOf(
-  { engine, history }: DeploymentSources,
+  { engine, history }: AnswerSources,
   listed: readonly Deployment[],
   nowMs: number,
 ): Promise<DeploymentCost[]> {

@@ -2,9 +2,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { foreign, text } from '../definitions/schema.ts';
 import type { VerdictName } from '../engine/state.ts';
+import type { AnswerSources } from './answer-sources.ts';
 import { documentRoutes, readBody } from './document-body.ts';
 import { ApiError } from './errors.ts';
-import { type GateSources, gateVerdict } from './gate.ts';
+import { gateVerdict } from './gate.ts';
 
 /**
  * The webhooks of Flagger, to which 2xx is yes and anything else no, and the body a line among its events. To the hook that asks
@@ -20,7 +21,7 @@ const YES: Readonly<Record<'go' | 'rollback', readonly VerdictName[]>> = {
   rollback: ['block'],
 };
 
-export function flaggerRoutes(app: FastifyInstance, sources: GateSources): void {
+export function flaggerRoutes(app: FastifyInstance, sources: AnswerSources): void {
   const hook =
     (question: keyof typeof YES) =>
     (request: FastifyRequest, reply: FastifyReply): string => {

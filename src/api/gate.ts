@@ -6,8 +6,7 @@ import { policyVerdict } from '../engine/gate-policy.ts';
 import type { Slo } from '../engine/slo.ts';
 import type { Verdict } from '../engine/state.ts';
 import { unknownVerdict } from '../engine/verdict.ts';
-import type { History } from '../store/history.ts';
-import type { Overrides } from '../store/overrides.ts';
+import type { AnswerSources } from './answer-sources.ts';
 import { documentRoutes, refuseDocument, textOf } from './document-body.ts';
 import { apiError } from './errors.ts';
 import { askedOutlook, outlook } from './outlook.ts';
@@ -15,31 +14,21 @@ import { flag, type QueryParameters, single } from './query.ts';
 
 const PATH = '/api/v1/gate';
 
-/** What a verdict is made from. */
-export interface GateSources {
-  readonly engine: Engine;
-  readonly overrides: Overrides;
-  readonly history: History;
-  readonly clock: () => number;
-}
-
 /**
  * `GET /api/v1/gate?service=&slo=` and `POST /api/v1/gate` with a policy: always 200 with a verdict, so that a client can tell a
  * "no" from a failure. With `dry_run=true` nothing is held up, and with `until=` the answer looks ahead.
  */
-export function gateRoutes(app: FastifyInstance, sources: GateSources): void {
-  const { engine, overrides, clock } = sources;
-
+export function gateRoutes(app: FastifyInstance, sources: AnswerSources): void {
   app.get(PATH, async (request): Promise<Verdict> => {
     const query = request.query as QueryParameters;
     const service = single(query, 'service');
     const name = single(query, 'slo');
     if (service === undefined) throw apiError('missing_parameter', { name: 'service' });
-    const nowMs = clock();
+    const nowMs = sources.clock();
     const question = askedOutlook(query, nowMs);
     const verdict = asked(query, gateVerdict(sources, service, name, nowMs));
     if (question === null) return verdict;
-    return { ...verdict, outlook: await outlook(sources, asking(engine, service, name), question, nowMs) };
+    return { ...verdict, outlook: await outlook(sources, asking(sources.engine, service, name), question, nowMs) };
   });
 
   documentRoutes(app, (scope) => {
@@ -47,6 +36,7 @@ export function gateRoutes(app: FastifyInstance, sources: GateSources): void {
       const query = request.query as QueryParameters;
       const { policy, problems } = readGatePolicyFile({ file: 'policy', text: textOf(request) });
       if (policy === null) refuseDocument(problems);
+      const { engine, overrides, clock } = sources;
       const nowMs = clock();
       return asked(
         query,
@@ -58,7 +48,7 @@ export function gateRoutes(app: FastifyInstance, sources: GateSources): void {
 
 /** By the built-in policy. */
 export function gateVerdict(
-  { engine, overrides }: GateSources,
+  { engine, overrides }: AnswerSources,
   service: string,
   name: string | undefined,
   nowMs: number,

@@ -1,17 +1,17 @@
 import type { FastifyInstance } from 'fastify';
-import type { Engine } from '../engine/engine.ts';
 import { type Impact, impactOf } from '../engine/impact.ts';
 import { longestPeriodMs } from '../engine/windows.ts';
-import type { History } from '../store/history.ts';
+import type { AnswerSources } from './answer-sources.ts';
 import { askedLedger } from './asked-ledger.ts';
 import { apiError } from './errors.ts';
 import { intervalOf, onlyParameters, type QueryParameters } from './query.ts';
 
 /** `GET /api/v1/slos/{service}/{name}/impact?from&to&group`: what an incident cost, from history. Without `to`: until now. */
-export function impactRoute(app: FastifyInstance, engine: Engine, history: History, clock: () => number): void {
+export function impactRoute(app: FastifyInstance, sources: AnswerSources): void {
   app.get('/api/v1/slos/:service/:name/impact', (request): Impact => {
     const query = request.query as QueryParameters;
     onlyParameters(query, ['from', 'to', 'group']);
+    const { engine, history, clock } = sources;
     const nowMs = clock();
     const { slo, group, asOfMs } = askedLedger(engine, request, nowMs);
     const { fromMs, toMs } = intervalOf(query, Number.isNaN(asOfMs) ? nowMs : asOfMs);

@@ -1,10 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DAY_MS } from '../engine/duration.ts';
-import type { Engine } from '../engine/engine.ts';
 import { type Outlook, type OutlookQuestion, outlookOf, type SloOutlook, sloOutlook } from '../engine/outlook.ts';
 import type { Slo } from '../engine/slo.ts';
 import { longestPeriodMs } from '../engine/windows.ts';
-import type { History } from '../store/history.ts';
+import type { AnswerSources } from './answer-sources.ts';
 import { apiError } from './errors.ts';
 import { count, type QueryParameters, single, timeParameter } from './query.ts';
 
@@ -24,7 +23,7 @@ export function askedOutlook(query: QueryParameters, nowMs: number): OutlookQues
 }
 
 export async function outlook(
-  { engine, history }: { readonly engine: Engine; readonly history: History },
+  { engine, history }: AnswerSources,
   slos: readonly Slo[],
   question: OutlookQuestion,
   nowMs: number,

@@ -3,9 +3,9 @@ import { mapping, text } from '../definitions/schema.ts';
 import { DAY_MS, parseDuration } from '../engine/duration.ts';
 import { timeOfText } from '../engine/instant.ts';
 import { isActive, type Override } from '../engine/override.ts';
+import type { AnswerSources } from './answer-sources.ts';
 import { documentRoutes, readBody } from './document-body.ts';
 import { apiError } from './errors.ts';
-import type { GateSources } from './gate.ts';
 import { onlyParameters, type QueryParameters, single } from './query.ts';
 
 const PATH = '/api/v1/gate/overrides';
@@ -33,10 +33,11 @@ interface OverrideState {
 }
 
 /** `/api/v1/gate/overrides`: who has let a service pass its gate, why, and until when. Nothing of it is ever deleted. */
-export function overrideRoutes(app: FastifyInstance, { engine, overrides, clock }: GateSources): void {
+export function overrideRoutes(app: FastifyInstance, sources: AnswerSources): void {
   app.get(PATH, (request): { overrides: OverrideState[] } => {
     const query = request.query as QueryParameters;
     onlyParameters(query, ['service']);
+    const { overrides, clock } = sources;
     const nowMs = clock();
     const newest = overrides.newest(single(query, 'service') ?? null, LISTED_MAX);
     return { overrides: newest.map((override) => stateOf(override, nowMs)) };
@@ -44,6 +45,7 @@ export function overrideRoutes(app: FastifyInstance, { engine, overrides, clock 
 
   documentRoutes(app, (scope) => {
     scope.post(PATH, (request, reply): OverrideState => {
+      const { engine, overrides, clock } = sources;
       const nowMs = clock();
       const { service, name, reason, expires } = readBody(OverrideSchema, request, ({ document, value }) => {
         if (engine.slosOf(value.service).length === 0)
@@ -61,6 +63,7 @@ export function overrideRoutes(app: FastifyInstance, { engine, overrides, clock 
 
     scope.delete(`${PATH}/:id`, (request): OverrideState => {
       const { id } = request.params as { id: string };
+      const { overrides, clock } = sources;
       const nowMs = clock();
       const override = /^\d{1,15}$/.test(id) ? overrides.revoke(Number(id), nowMs) : null;
       if (override === null) throw apiError('override_not_found', { id });

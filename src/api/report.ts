@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Engine } from '../engine/engine.ts';
 import { type Interval, LedgerHistory, type Report, type ServiceReport, serviceReport } from '../engine/report.ts';
 import type { History } from '../store/history.ts';
+import type { AnswerSources } from './answer-sources.ts';
 import { apiError } from './errors.ts';
 import { intervalOf, onlyParameters, type QueryParameters, single } from './query.ts';
 import { REPORT_FORMATS, type ReportFormat, renderReport } from './report-formats.ts';
@@ -10,10 +11,11 @@ import { REPORT_FORMATS, type ReportFormat, renderReport } from './report-format
 const MONTH = /^(\d{4})-(0[1-9]|1[0-2])$/;
 
 /** `GET /api/v1/report?service&month|from&to&format`: of the last full month when nothing is said. */
-export function reportRoute(app: FastifyInstance, engine: Engine, history: History, clock: () => number): void {
+export function reportRoute(app: FastifyInstance, sources: AnswerSources): void {
   app.get('/api/v1/report', async (request, reply): Promise<string> => {
     const query = request.query as QueryParameters;
     onlyParameters(query, ['service', 'month', 'from', 'to', 'format']);
+    const { engine, history, clock } = sources;
     const nowMs = clock();
     const { interval, previous } = askedIntervals(query, nowMs);
     const format = formatOf(query);
