@@ -10,6 +10,7 @@ import type { DemoFlags } from './cli/demo.ts';
 import { GATE_FORMATS, type GateOptions, gateCommand, ON_NO_DATA, ON_UNAVAILABLE } from './cli/gate.ts';
 import { EXIT, type Io } from './cli/io.ts';
 import { relabelSnippet } from './cli/relabel.ts';
+import { REPORT_FORMATS, type ReportOptions, reportCommand } from './cli/report.ts';
 import { schemaCommand } from './cli/schema.ts';
 import { type Running, serveCommand } from './cli/serve.ts';
 import { readSlos } from './cli/slos.ts';
@@ -161,8 +162,11 @@ function commandLine(exit: (code: number) => void): Command {
     .command('gate')
     .description('ask a server whether a service may be deployed; the exit code is the answer')
     .addOption(new Option('--url <url>', 'the server').argParser(httpUrl).makeOptionMandatory())
-    .requiredOption('--service <service>', 'the service to be deployed')
-    .option('--slo <name>', 'judge by this SLO alone (default: all SLOs of the service)')
+    .addOption(new Option('--service <service>', 'the service to be deployed').conflicts('policy'))
+    .addOption(
+      new Option('--slo <name>', 'judge by this SLO alone (default: all SLOs of the service)').conflicts('policy'),
+    )
+    .option('--policy <file>', 'judge by this gate policy (default: by the built-in one)')
     .addOption(
       new Option('--on-no-data <verdict>', 'what an unknown verdict counts as').choices(ON_NO_DATA).default('unknown'),
     )
@@ -176,9 +180,23 @@ function commandLine(exit: (code: number) => void): Command {
       durationOption('--wait <duration>', 'ask again until the verdict is allow or warn, for so long', 0, '0s'),
     )
     .addOption(new Option('--format <format>', 'how to print').choices(GATE_FORMATS).default('text'))
-    .action(async ({ wait, ...options }: Omit<GateOptions, 'waitMs'> & { wait: number }) =>
-      exit(await gateCommand({ ...options, waitMs: wait }, io)),
-    );
+    .action(async ({ wait, ...options }: Omit<GateOptions, 'waitMs'> & { wait: number }, command: Command) => {
+      if (options.service === undefined && options.policy === undefined) {
+        command.error("error: one of the options '--service <service>' and '--policy <file>' must be specified");
+      }
+      exit(await gateCommand({ ...options, waitMs: wait }, io));
+    });
+
+  program
+    .command('report')
+    .description('tell how reliable the services were: one number each, the budget spent, the worst incidents')
+    .addOption(new Option('--url <url>', 'the server').argParser(httpUrl).makeOptionMandatory())
+    .option('--service <service>', 'of this service alone (default: of all)')
+    .addOption(new Option('--month <yyyy-mm>', 'a month of UTC (default: the last full one)').conflicts(['from', 'to']))
+    .option('--from <time>', 'RFC 3339 or Unix seconds (default: the beginning of the month)')
+    .option('--to <time>', 'RFC 3339 or Unix seconds (default: now)')
+    .addOption(new Option('--format <format>', 'how to print').choices(REPORT_FORMATS).default('text'))
+    .action(async (options: ReportOptions) => exit(await reportCommand(options, io)));
 
   program
     .command('bench')

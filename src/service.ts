@@ -122,6 +122,8 @@ export async function startService({
   const app = createApp({
     live,
     history: store.history,
+    deployments: store.deployments,
+    overrides: store.overrides,
     intake,
     endpoints: [write, otlpHttp],
     events: { intake, bodyBytesMax: Math.min(bodyBytesMax, jsonBytesMax), counters: pushes },

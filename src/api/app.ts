@@ -1,31 +1,32 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import Fastify, {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-  LogController,
-} from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, LogController } from 'fastify';
 import type { Logger } from 'pino';
+import type { Deployments } from '../store/deployments.ts';
 import type { History } from '../store/history.ts';
+import type { Overrides } from '../store/overrides.ts';
+import type { AnswerSources } from './answer-sources.ts';
 import { type ConnectionLimits, limitConnections, serverOptions } from './connections.ts';
+import { deploymentRoutes } from './deployments.ts';
+import { DOCUMENT_BYTES_MAX } from './document-body.ts';
 import { ApiError, apiError, errorBody } from './errors.ts';
 import { type EventsOptions, eventsRoute } from './events.ts';
-import { gateRoute } from './gate.ts';
+import { flaggerRoutes } from './flagger.ts';
+import { gateRoutes } from './gate.ts';
 import { healthRoutes } from './health.ts';
 import { historyRoute } from './history.ts';
+import { impactRoute } from './impact.ts';
 import type { Intake } from './intake.ts';
 import type { Live } from './live.ts';
+import { Methods } from './methods.ts';
 import { type MetricsSources, metricsRoute } from './metrics.ts';
 import { RETRY_AFTER_SECONDS } from './otlp-answers.ts';
+import { overrideRoutes } from './overrides.ts';
 import { reloadRoute } from './reload.ts';
+import { reportRoute } from './report.ts';
 import { sloRoutes } from './slos.ts';
 import { sourceRoutes } from './sources.ts';
 import { traceRequests } from './tracing.ts';
-
-/** No resource takes a body yet. */
-const BODY_BYTES_MAX = 64 * 1024;
 
 /** Takes samples, on plain node:http. */
 export interface Endpoint {
@@ -38,6 +39,8 @@ export interface Endpoint {
 export interface AppOptions {
   readonly live: Live;
   readonly history: History;
+  readonly deployments: Deployments;
+  readonly overrides: Overrides;
   readonly intake: Intake;
   readonly endpoints: readonly Endpoint[];
   readonly events: EventsOptions;
@@ -53,6 +56,8 @@ export interface AppOptions {
 export function createApp({
   live,
   history,
+  deployments,
+  overrides,
   intake,
   endpoints,
   events,
@@ -65,7 +70,7 @@ export function createApp({
   const app = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: BODY_BYTES_MAX,
+    bodyLimit: DOCUMENT_BYTES_MAX,
     // An id of a service or an SLO has at most 128 characters, each up to 12 characters long when percent-encoded.
     routerOptions: { maxParamLength: 12 * 128 },
     frameworkErrors: (error, _request, reply) => {
@@ -93,13 +98,7 @@ export function createApp({
     },
   });
 
-  app.addHook('onRoute', ({ method, url }) => {
-    if (method !== 'GET') return;
-    const refuse = async (request: FastifyRequest) => {
-      throw apiError('method_not_allowed', { path: url, allowed: 'GET and HEAD', method: request.method });
-    };
-    app.route({ method: ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'], url, onRequest: refuse, handler: refuse });
-  });
+  const methods = new Methods(app);
   app.addHook('onResponse', (request, reply, done) => {
     metrics.http.count(request.routeOptions.url ?? 'unknown', reply.statusCode);
     request.log.debug(
@@ -115,27 +114,44 @@ export function createApp({
     const refusal = asApiError(error);
     if (refusal === null) request.log.error({ err: error }, `BUG: ${request.method} ${request.url} failed`);
     const answer = refusal ?? apiError('internal');
-    if (answer.code === 'method_not_allowed' && !reply.hasHeader('Allow')) reply.header('Allow', 'GET, HEAD');
     if (answer.status === 503) reply.header('Retry-After', RETRY_AFTER_SECONDS);
     return reply.code(answer.status).send(errorBody(answer));
   });
 
+  const answers: AnswerSources = {
+    get engine() {
+      return live.current.engine;
+    },
+    history,
+    deployments,
+    overrides,
+    clock,
+  };
   traceRequests(app);
   healthRoutes(app, () => intake.isServing);
   sloRoutes(app, live, clock);
   historyRoute(app, live, history, clock);
+  impactRoute(app, answers);
+  reportRoute(app, answers);
   eventsRoute(app, events);
   reloadRoute(app, reload);
   sourceRoutes(app, live, clock);
-  gateRoute(app, live, clock);
+  gateRoutes(app, answers);
+  flaggerRoutes(app, answers);
+  overrideRoutes(app, answers);
+  deploymentRoutes(app, answers);
   metricsRoute(app, metrics);
+  methods.refuseOthers();
   return app;
 }
 
 /** The client's fault as an error of the catalogue; null for a fault of ours. */
 function asApiError(error: unknown): ApiError | null {
   if (error instanceof ApiError) return error;
-  const { statusCode, message } = error as { statusCode?: number; message?: string };
+  const { statusCode, code, message } = error as { statusCode?: number; code?: unknown; message?: string };
+  // The disk is full or read-only.
+  if (String(code).startsWith('SQLITE_')) return apiError('commit_failed', { detail: `the database: ${message}` });
+  if (statusCode === 413) return apiError('document_too_large', { limit: DOCUMENT_BYTES_MAX });
   const isClients = statusCode !== undefined && statusCode >= 400 && statusCode < 500;
   return isClients ? apiError('bad_request', { detail: message ?? 'bad request' }) : null;
 }

@@ -61,6 +61,16 @@ export const ERRORS = {
     message: 'the SLO {id} has no group {group}',
     remedy: 'A group exists from the first sample with its labels; ask without `group` for all of them.',
   },
+  service_not_found: {
+    status: 404,
+    message: 'there is no service {service}',
+    remedy: '`GET /api/v1/slos` lists the SLOs of all services that there are.',
+  },
+  override_not_found: {
+    status: 404,
+    message: 'there is no override {id}',
+    remedy: '`GET /api/v1/gate/overrides` lists them with their ids.',
+  },
   not_found: {
     status: 404,
     message: 'there is nothing at {path}',
@@ -179,6 +189,19 @@ export const ERRORS = {
     message: '{problems}',
     remedy:
       'Correct what is said of each file; `slipstream check` says the same. The SLOs that run are those of before.',
+  },
+
+  // Documents: gate policies, and what else comes as JSON or YAML
+  invalid_document: {
+    status: 400,
+    message: '{problems}',
+    remedy:
+      'Correct what stands at that line and column of the body; each line of the message is a problem of its own.',
+  },
+  document_too_large: {
+    status: 413,
+    message: 'the body has more than {limit} bytes',
+    remedy: 'Nothing that this path takes is so large: look at what is sent.',
   },
 
   // What a retry helps with

@@ -1,15 +1,13 @@
 import type { FastifyInstance } from 'fastify';
 import { DAY_MS, HOUR_MS, MINUTE_MS, parseDuration } from '../engine/duration.ts';
-import { type Grid, type HistoryPoint, historyPoints, pointsOf } from '../engine/history.ts';
-import { timeOfText } from '../engine/instant.ts';
+import { type Grid, type HistoryPoint, historyPoints, pointsOf, windowStarts } from '../engine/history.ts';
 import type { Slo } from '../engine/slo.ts';
-import type { SloState } from '../engine/state.ts';
 import { longestPeriodMs } from '../engine/windows.ts';
 import type { History } from '../store/history.ts';
+import { askedLedger } from './asked-ledger.ts';
 import { apiError } from './errors.ts';
-import { groupFilters, hasAll } from './group.ts';
 import type { Live } from './live.ts';
-import { onlyParameters, type QueryParameters, repeated, single } from './query.ts';
+import { intervalOf, onlyParameters, type QueryParameters, single } from './query.ts';
 
 /** As many as Prometheus answers. */
 const POINTS_MAX = 11_000;
@@ -26,19 +24,13 @@ const SECONDS = /^-?\d+(?:\.\d+)?$/;
 /** `GET /api/v1/slos/{service}/{name}/history?from&to&step&group`: event time, so back-filled samples appear where they belong. */
 export function historyRoute(app: FastifyInstance, live: Live, history: History, clock: () => number): void {
   app.get('/api/v1/slos/:service/:name/history', (request): { points: HistoryPoint[] } => {
-    const { service, name } = request.params as { service: string; name: string };
     const query = request.query as QueryParameters;
     onlyParameters(query, ['from', 'to', 'step', 'group']);
-    const id = `${service}/${name}`;
     const { engine } = live.current;
-    const slo = engine.slo(id);
-    if (slo === null) throw apiError('slo_not_found', { id });
     const nowMs = clock();
-    const states = engine.states(nowMs, (candidate) => candidate === slo);
-    const { asOf, group = null } = oneGroup(slo, states, repeated(query, 'group'));
-    const asOfMs = asOf === null ? Number.NaN : Date.parse(asOf);
-    const grid = gridOf(slo, query, asOf === null ? nowMs : asOfMs);
-    const { slots, sinceMs } = history.read(engine, id, group, grid.fromMs - reachMs(slo), grid.toMs);
+    const { slo, group, asOfMs } = askedLedger(engine, request, nowMs);
+    const grid = gridOf(slo, query, Number.isNaN(asOfMs) ? nowMs : asOfMs);
+    const { slots, sinceMs } = history.read(engine, slo.id, group, grid.fromMs - reachMs(slo), grid.toMs);
     return { points: historyPoints(slo, slots, grid, { sinceMs, asOfMs }) };
   });
 }
@@ -48,33 +40,9 @@ function reachMs({ window, alerts }: Slo): number {
   return Math.max(longestPeriodMs(window), 3 * DAY_MS, ...alerts.burnRateAlerts.map(({ long }) => long.ms));
 }
 
-/** The state of the SLO or of the group that is asked for; groups are asked for as in `GET /api/v1/slos/{service}/{name}`. */
-function oneGroup(slo: Slo, states: readonly SloState[], texts: readonly string[]): SloState {
-  const { id, groupBy } = slo;
-  if (groupBy.length === 0) {
-    if (texts.length > 0) throw apiError('not_grouped', { id });
-    return states[0]!;
-  }
-  if (texts.length === 0) throw apiError('missing_parameter', { name: 'group' });
-  const wanted = groupFilters(slo, texts);
-  const named = new Set(wanted.map(([label]) => label));
-  if (named.size < groupBy.length) {
-    const expected = `given for each of ${groupBy.join(', ')} as label=value`;
-    throw apiError('bad_parameter', { name: 'group', expected, got: texts.join(', ') });
-  }
-  const state = states.find(({ group }) => hasAll(group, wanted));
-  if (state === undefined) throw apiError('group_not_found', { id, group: texts.join(', ') });
-  return state;
-}
-
 function gridOf(slo: Slo, query: QueryParameters, asOfMs: number): Grid {
-  const toMs = timeParameter(query, 'to') ?? asOfMs;
-  const givenMs = timeParameter(query, 'from');
-  const startMs = givenMs ?? windowStartMs(slo, toMs);
-  if (startMs >= toMs) {
-    const expected = `before to, ${new Date(toMs).toISOString()}`;
-    throw apiError('bad_parameter', { name: 'from', expected, got: single(query, 'from') ?? '' });
-  }
+  const { fromMs: givenMs, toMs } = intervalOf(query, asOfMs);
+  const startMs = givenMs ?? windowStarts(slo)(toMs);
   const stepMs = stepParameter(query) ?? defaultStepMs(toMs - startMs);
   // Whole steps, so that the last point is at `to`.
   const fromMs = givenMs ?? toMs - Math.ceil((toMs - startMs) / stepMs) * stepMs;
@@ -84,25 +52,9 @@ function gridOf(slo: Slo, query: QueryParameters, asOfMs: number): Grid {
   return grid;
 }
 
-function windowStartMs({ window }: Slo, toMs: number): number {
-  return window.kind === 'rolling' ? toMs - window.duration.ms : window.periodOf(toMs).startMs;
-}
-
 function defaultStepMs(rangeMs: number): number {
   const stepMs = DEFAULT_STEPS_MS.find((ms) => rangeMs / ms <= DEFAULT_POINTS_MAX);
   return stepMs ?? Math.ceil(rangeMs / DAY_MS / DEFAULT_POINTS_MAX) * DAY_MS;
-}
-
-/** RFC 3339 or Unix seconds, as Unix milliseconds; undefined when it is not given. */
-export function timeParameter(query: QueryParameters, name: string): number | undefined {
-  const text = single(query, name);
-  if (text === undefined) return undefined;
-  // In a query a plus that is not escaped arrives as a space.
-  const ms = timeOfText(text.replace(/ (?=\d\d:\d\d$)/, '+'));
-  if (Number.isNaN(ms)) {
-    throw apiError('bad_parameter', { name, expected: 'a time in RFC 3339 or Unix seconds', got: text });
-  }
-  return ms;
 }
 
 /** A duration or seconds, as milliseconds; undefined when it is not given. */

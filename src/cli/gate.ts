@@ -1,7 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readGatePolicyFile } from '../definitions/gate-policy.ts';
+import { readText } from '../definitions/load.ts';
+import { formatProblem } from '../definitions/problem.ts';
+import { servicesOf } from '../engine/gate-policy.ts';
 import type { Verdict, VerdictName } from '../engine/state.ts';
+import { ask, errorMessage, parseJson, statusText, unavailable } from './client.ts';
 import { githubAnnotation, githubOutput, githubSummary } from './github.ts';
 import { EXIT, type Io } from './io.ts';
+import { headline, textReport } from './verdict-text.ts';
 
 /** `slipstream gate`: asks a server whether a service may be deployed, and says so by its exit code. */
 
@@ -11,8 +17,11 @@ export const GATE_FORMATS = ['text', 'json', 'github'] as const;
 
 export interface GateOptions {
   readonly url: string;
-  readonly service: string;
+  /** One of service and policy is given. */
+  readonly service?: string;
   readonly slo?: string;
+  /** A file. */
+  readonly policy?: string;
   /** What an unknown verdict counts as. */
   readonly onNoData: (typeof ON_NO_DATA)[number];
   /** What a server that cannot be reached counts as; without it the exit code is 4. */
@@ -29,7 +38,6 @@ const EXIT_OF: Readonly<Record<VerdictName, number>> = {
   unknown: EXIT.unknown,
 };
 
-const REQUEST_TIMEOUT_MS = 10_000;
 const ASK_AGAIN_MS = 5_000;
 
 /** An answer to the question, or why there is none. */
@@ -38,16 +46,28 @@ type Answer =
   | { readonly kind: 'refused'; readonly message: string }
   | { readonly kind: 'unavailable'; readonly message: string };
 
+/** What the server is asked. */
+interface Question {
+  /** The services that it is about, for who is told that there was no answer. */
+  readonly service: string;
+  readonly search: Readonly<Record<string, string>>;
+  /** A policy, as its file has it; null: the built-in one. */
+  readonly policy: string | null;
+}
+
 export async function gateCommand(options: GateOptions, io: Io): Promise<number> {
+  const question = options.policy === undefined ? ofService(options) : ofPolicy(options.policy, io);
+  if (question === null) return EXIT.usage;
   const deadline = AbortSignal.timeout(options.waitMs);
   let last = options.waitMs === 0;
   for (;;) {
-    const answer = await ask(options);
+    const answer = await askGate(options.url, question);
     if (answer.kind === 'refused') {
       io.err(`${answer.message}\n`);
       return EXIT.usage;
     }
-    const verdict = answer.kind === 'verdict' ? withNoDataRule(answer.verdict, options) : unavailable(answer, options);
+    const verdict =
+      answer.kind === 'verdict' ? withNoDataRule(answer.verdict, options) : withoutAnswer(answer, question, options);
     if (verdict.ok || last) {
       report(verdict, options, io);
       if (answer.kind === 'unavailable' && options.onUnavailable === undefined) return EXIT.unreachable;
@@ -68,28 +88,31 @@ async function pause(deadline: AbortSignal): Promise<boolean> {
   }
 }
 
-async function ask({ url, service, slo }: GateOptions): Promise<Answer> {
-  const target = new URL(url);
-  target.pathname = `${target.pathname.replace(/\/+$/, '')}/api/v1/gate`;
-  target.searchParams.set('service', service);
-  if (slo !== undefined) target.searchParams.set('slo', slo);
-  const unavailable = (why: string): Answer => ({
-    kind: 'unavailable',
-    message: `cannot ask ${target.origin}${target.pathname}: ${why}`,
-  });
-  try {
-    const response = await fetch(target, {
-      headers: { accept: 'application/json' },
-      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-    });
-    const text = await response.text();
-    if (response.status === 400) return { kind: 'refused', message: errorMessage(text) };
-    if (response.status !== 200) return unavailable(`it answered ${response.status} ${response.statusText}`.trim());
-    const verdict = parseVerdict(text);
-    return verdict === null ? unavailable('the answer is not a verdict') : { kind: 'verdict', verdict };
-  } catch (error) {
-    return unavailable(reasonOf(error));
-  }
+function ofService({ service = '', slo }: GateOptions): Question {
+  return { service, search: { service, ...(slo !== undefined && { slo }) }, policy: null };
+}
+
+/** Null when there is a problem with the file, which is printed. */
+function ofPolicy(file: string, io: Io): Question | null {
+  const text = readText(file);
+  const { policy, problems } =
+    typeof text === 'string' ? readGatePolicyFile({ file, text }) : { policy: null, problems: [text] };
+  for (const problem of problems) io.out(`${formatProblem(problem)}\n`);
+  if (policy === null || typeof text !== 'string') return null;
+  return { service: servicesOf(policy).join(', '), search: {}, policy: text };
+}
+
+const PATH = '/api/v1/gate';
+
+async function askGate(url: string, { search, policy }: Question): Promise<Answer> {
+  const body = policy === null ? null : { type: 'application/yaml', text: policy };
+  const reply = await ask(url, { path: PATH, search, accept: 'application/json', body });
+  if (reply.kind === 'unavailable') return reply;
+  const { response, text } = reply;
+  if ([400, 413].includes(response.status)) return { kind: 'refused', message: errorMessage(text) };
+  if (response.status !== 200) return unavailable(url, PATH, statusText(response));
+  const verdict = parseVerdict(text);
+  return verdict === null ? unavailable(url, PATH, 'the answer is not a verdict') : { kind: 'verdict', verdict };
 }
 
 function parseVerdict(text: string): Verdict | null {
@@ -99,42 +122,21 @@ function parseVerdict(text: string): Verdict | null {
   return parsed as Verdict;
 }
 
-function errorMessage(text: string): string {
-  const parsed = parseJson(text) as { error?: { message?: string } } | null;
-  return parsed?.error?.message ?? text;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
-/** fetch hides why it failed in `cause`, and several addresses in an AggregateError. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError') return `no answer within ${REQUEST_TIMEOUT_MS / 1000} s`;
-  const cause = error.cause instanceof AggregateError ? error.cause.errors[0] : error.cause;
-  return cause instanceof Error && cause.message !== '' ? cause.message : error.message;
-}
-
 function withNoDataRule(verdict: Verdict, { onNoData }: GateOptions): Verdict {
   if (verdict.verdict !== 'unknown' || onNoData === 'unknown') return verdict;
   const reasons = [...verdict.reasons, `no data counts as ${onNoData} (--on-no-data)`];
   return { ...verdict, verdict: onNoData, ok: onNoData !== 'block', reasons };
 }
 
-function unavailable({ message }: { message: string }, { service, onUnavailable }: GateOptions): Verdict {
+function withoutAnswer(
+  { message }: { message: string },
+  { service }: Question,
+  { onUnavailable }: GateOptions,
+): Verdict {
   const name = onUnavailable ?? 'unknown';
   const rule =
     onUnavailable === undefined ? [] : [`an unavailable server counts as ${onUnavailable} (--on-unavailable)`];
   return { verdict: name, ok: name === 'allow', asOf: null, service, reasons: [message, ...rule], checks: [] };
-}
-
-function headline({ verdict, service, reasons }: Verdict): string {
-  return [`${service}: ${verdict}`, ...reasons.slice(0, 1)].join(': ');
 }
 
 function report(verdict: Verdict, { format }: GateOptions, io: Io): void {
@@ -150,11 +152,4 @@ function report(verdict: Verdict, { format }: GateOptions, io: Io): void {
     case 'text':
       io.out(textReport(verdict));
   }
-}
-
-function textReport({ verdict, service, asOf, reasons, checks }: Verdict): string {
-  const lines = [`${service}: ${verdict}${asOf === null ? '' : ` (as of ${asOf})`}`];
-  for (const reason of reasons) lines.push(`  ${reason}`);
-  for (const { slo, check, passed } of checks) lines.push(`  ${passed ? 'passed' : 'failed'}: ${slo}: ${check}`);
-  return `${lines.join('\n')}\n`;
 }

@@ -1,5 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import type { Verdict } from '../engine/state.ts';
+import { verdictTitle } from './verdict-text.ts';
 
 /** A verdict for GitHub Actions: an annotation, the step's outputs, and a table in the job summary. */
 
@@ -20,16 +21,17 @@ function escapeCell(text: string): string {
     .replace(/[\r\n]+/g, ' ');
 }
 
-export function githubAnnotation({ verdict, service, reasons }: Verdict): string {
-  return `::${LEVEL[verdict]}::${escapeCommand([`${service}: ${verdict}`, ...reasons].join('\n'))}\n`;
+export function githubAnnotation(verdict: Verdict): string {
+  return `::${LEVEL[verdict.verdict]}::${escapeCommand([verdictTitle(verdict), ...verdict.reasons].join('\n'))}\n`;
 }
 
 export function githubOutput({ verdict, ok }: Verdict, env: Environment): void {
   append(env['GITHUB_OUTPUT'], `verdict=${verdict}\nok=${ok}\n`);
 }
 
-export function githubSummary({ verdict, service, asOf, reasons, checks }: Verdict, env: Environment): void {
-  const lines = [`### Error budget gate: ${escapeCell(service)}: ${verdict}`, ''];
+export function githubSummary(answer: Verdict, env: Environment): void {
+  const { verdict, service, asOf, reasons, checks } = answer;
+  const lines = [`### Error budget gate: ${escapeCell(verdictTitle(answer))}`, ''];
   if (asOf !== null) lines.push(`As of ${asOf}.`, '');
   for (const reason of reasons) lines.push(`- ${escapeCell(reason)}`);
   if (reasons.length > 0) lines.push('');

@@ -202,6 +202,18 @@ function tokensOf(text: string): CST.Token[] {
   return tokens;
 }
 
+/** The document of a file that must hold one `what` and nothing else; null when it does not, which is a problem. */
+export function readOnlyDocument(source: SourceFile, what: string, problems: Problem[]): DefinitionDocument | null {
+  const problemCount = problems.length;
+  const [document, ...others] = readDocuments(source, problems);
+  if (document !== undefined && others.length === 0) return document;
+  if (problems.length === problemCount) {
+    const message = document === undefined ? `holds no ${what}` : 'must be a single YAML document';
+    problems.push({ severity: 'error', file: source.file, line: 1, column: 1, path: '', message });
+  }
+  return null;
+}
+
 /** The offset of the first token below `depthMax` collections; null when there is none. */
 function deeperThan(depthMax: number, tokens: readonly CST.Token[]): number | null {
   const open: [token: CST.Token, depth: number][] = tokens.toReversed().map((token) => [token, 0]);

@@ -10,13 +10,13 @@ export type Format =
   | 'pyrra'
   | 'openslo'
   | 'server'
+  | 'gate'
   | 'scenario'
   | 'unknown'
   | Unread;
 
 /** Formats that are known and not read by this version. */
 export const UNREAD = {
-  gate: 'gate policy',
   alerting: 'alerting',
 } as const;
 export type Unread = keyof typeof UNREAD;

@@ -1,5 +1,7 @@
 import { DAY_MS, HOUR_MS, MINUTE_MS, parseDuration, SECOND_MS } from '../engine/duration.ts';
+import { timeOfText } from '../engine/instant.ts';
 import type { Duration } from '../engine/slo.ts';
+import { readCheck } from './check-expression.ts';
 import { parseShorthand, parseSliceWindow } from './openslo/duration.ts';
 import { shown } from './problem.ts';
 import { type Fault, isFault, readSelector } from './selector.ts';
@@ -157,6 +159,33 @@ function selector(text: string): Fault | null {
   return isFault(read) ? read : null;
 }
 
+function instant(text: string): Fault | null {
+  const isTime = !Number.isNaN(timeOfText(text));
+  return isTime ? null : fault(`must be a time in RFC 3339 or Unix seconds, got ${shown(text)}`);
+}
+
+function expiry(text: string): Fault | null {
+  const isKnown = parseDuration(text) !== null || instant(text) === null;
+  return isKnown
+    ? null
+    : fault(`must be a time in RFC 3339 or Unix seconds, or a duration such as 2h, got ${shown(text)}`);
+}
+
+const LINE_LENGTH_MAX = 1000;
+
+/** Some text on one line. */
+function line(text: string): Fault | null {
+  if (text.trim() === '') return fault('must not be empty');
+  if (text.length > LINE_LENGTH_MAX) return fault(`must have at most ${LINE_LENGTH_MAX} characters`);
+  const wrong = CONTROL.exec(text);
+  return wrong === null ? null : { message: 'must be one line, without control characters', at: wrong.index };
+}
+
+function check(text: string): Fault | null {
+  const read = readCheck(text);
+  return isFault(read) ? read : null;
+}
+
 function selectorTemplate(text: string): Fault | null {
   const wrong = selector(text.replaceAll(SERVICE_TEMPLATE, SERVICE_STAND_IN));
   return wrong && { ...wrong, message: wrong.message.replaceAll(SERVICE_STAND_IN, SERVICE_TEMPLATE) };
@@ -212,6 +241,10 @@ export const FORMS = {
   timeZone,
   selector,
   selectorTemplate,
+  check,
+  instant,
+  expiry,
+  line,
 } satisfies Record<string, (text: string) => Fault | null>;
 
 export type Form = keyof typeof FORMS;

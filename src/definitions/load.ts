@@ -3,6 +3,7 @@ import type { Slo } from '../engine/slo.ts';
 import { type DefinitionDocument, FILE_BYTES_MAX, readDocuments, type SourceFile } from './document.ts';
 import { type Format, recognise } from './format.ts';
 import type { Found } from './found.ts';
+import { type GatePolicyFile, readGatePolicyFile } from './gate-policy.ts';
 import { findFiles, whyUnreadable } from './paths.ts';
 import { type Problem, sortProblems } from './problem.ts';
 import { DEFAULT_READ_OPTIONS, READERS, type ReadOptions } from './readers.ts';
@@ -104,6 +105,13 @@ function reportDuplicate({ slo, document, path, keyed }: Found, first: SloSource
   const message = `the SLO ${slo.id} is already defined in ${first.file}:${first.line}`;
   if (keyed) document.keyError(path, message);
   else document.error(path, message);
+}
+
+/** Null when there is no such file. */
+export function loadGatePolicy(file: string): GatePolicyFile | null {
+  const text = readText(file);
+  if (typeof text === 'string') return readGatePolicyFile({ file, text });
+  return text.line === 0 ? null : { policy: null, problems: [text] };
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true });

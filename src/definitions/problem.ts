@@ -16,9 +16,18 @@ export type Path = readonly (string | number)[];
 
 /** `file:line:column: path: message`. */
 export function formatProblem(problem: Problem): string {
-  const { severity, file, line, column, path, message } = problem;
-  const text = severity === 'warning' ? `warning: ${message}` : message;
-  return line === 0 ? `${file}: ${text}` : `${file}:${line}:${column}: ${path === '' ? 'document' : path}: ${text}`;
+  const { file, line } = problem;
+  return line === 0 ? `${file}: ${severityText(problem)}` : `${file}:${formatPlaced(problem)}`;
+}
+
+/** `line:column: path: message`, where it is plain which file is meant. */
+export function formatPlaced(problem: Problem): string {
+  const { line, column, path } = problem;
+  return `${line}:${column}: ${path === '' ? 'document' : path}: ${severityText(problem)}`;
+}
+
+function severityText({ severity, message }: Problem): string {
+  return severity === 'warning' ? `warning: ${message}` : message;
 }
 
 const PLAIN_KEY = /^[\p{L}_][\p{L}\p{N}_/-]*$/u;

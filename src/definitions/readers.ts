@@ -2,6 +2,7 @@ import { DAY_MS } from '../engine/duration.ts';
 import type { DefinitionDocument } from './document.ts';
 import { type Format, UNKNOWN_FORMAT, UNREAD, type Unread } from './format.ts';
 import type { Found } from './found.ts';
+import { readGatePolicy } from './gate-policy.ts';
 import { readNative } from './native.ts';
 import { readOpenSlo } from './openslo/reader.ts';
 import { readPyrra } from './pyrra.ts';
@@ -33,7 +34,10 @@ export const READERS: Readonly<Record<Format, Reader>> = {
   sloth: (documents, { slothPeriodMs }) => readSloth(documents, slothPeriodMs),
   pyrra: (documents) => documents.flatMap(readPyrra),
   openslo: readOpenSlo,
-  gate: unread('gate'),
+  gate: (documents) => {
+    documents.forEach(readGatePolicy);
+    return [];
+  },
   alerting: unread('alerting'),
   unknown: refused(UNKNOWN_FORMAT),
 };

@@ -1,6 +1,7 @@
 import { Accounts, type LedgerEntry } from './accounts.ts';
 import type { SampleBatch } from './batch.ts';
 import { FUTURE_MAX_MS, SAMPLE_STALE, SAMPLE_VALUE } from './batch.ts';
+import type { Subject } from './check.ts';
 import { MINUTE_MS } from './duration.ts';
 import { sliFingerprint } from './fingerprint.ts';
 import { decodeSeries, type LabelSet, labelValue, readings, withOriginals } from './label-set.ts';
@@ -74,6 +75,7 @@ export class Engine {
   readonly #slicedScopes: Scope[];
   readonly #accounts: Accounts;
   readonly #sloOf = new Map<string, number>();
+  readonly #byService = new Map<string, Slo[]>();
   readonly #targets = new Targets();
   readonly #series = new SeriesColumns();
   readonly #wiring: Wiring;
@@ -107,6 +109,9 @@ export class Engine {
     });
     slos.forEach((slo, i) => {
       this.#sloOf.set(slo.id, i);
+      const ofService = this.#byService.get(slo.service);
+      if (ofService === undefined) this.#byService.set(slo.service, [slo]);
+      else ofService.push(slo);
     });
     this.#longestWindowMs = Math.max(0, ...slos.map((slo) => longestPeriodMs(slo.window)));
     this.#unusual = new UnusualSamples({
@@ -142,6 +147,11 @@ export class Engine {
   slo(id: string): Slo | null {
     const slo = this.#sloOf.get(id);
     return slo === undefined ? null : this.slos[slo]!;
+  }
+
+  /** In the order of the definitions; none when there is no such service. */
+  slosOf(service: string): readonly Slo[] {
+    return this.#byService.get(service) ?? [];
   }
 
   get seriesCount(): number {
@@ -465,6 +475,16 @@ export class Engine {
   statesOf(id: string, nowMs: number): SloState[] | null {
     const slo = this.#sloOf.get(id);
     return slo === undefined ? null : this.#accounts.of(slo).map((entry) => this.#state(entry, nowMs));
+  }
+
+  /** What a gate judges of an SLO: it, or each of its groups in order of appearance. */
+  subjects(id: string, nowMs: number): Subject[] {
+    const slo = this.#sloOf.get(id);
+    if (slo === undefined) return [];
+    return this.#accounts.of(slo).map((entry) => ({
+      state: this.#state(entry, nowMs),
+      burnRateOver: (windowMs) => entry.ledger.burnRateOver(windowMs, nowMs),
+    }));
   }
 
   /** The state of an SLO, or of one group of it; null when there is none such. */

@@ -182,7 +182,7 @@ export function historyPoints(
 ): HistoryPoint[] {
   const sums = new HistorySums(slots, asOfMs);
   const windows = windowsOf(slo);
-  const periodStartMs = periodStarts(slo);
+  const windowStartMs = windowStarts(slo);
   const points: HistoryPoint[] = [];
   const burn = (fromMs: number, toMs: number): number => {
     sums.read(fromMs, toMs);
@@ -202,7 +202,7 @@ export function historyPoints(
       if (slo.window.kind === 'rolling' && slo.window.duration.ms === ms) consumed = rate;
     }
     if (slo.window.kind === 'calendar') {
-      consumed = observed ? burn(periodStartMs(atMs), atMs) : null;
+      consumed = observed ? burn(windowStartMs(atMs), atMs) : null;
       burnRates[slo.window.unit] = consumed;
     }
     sums.read(startMs, tMs);
@@ -219,12 +219,12 @@ export function historyPoints(
   return points;
 }
 
-/** Where the calendar period of each time begins. Time zones are slow and neighbouring points mostly share a period. */
-function periodStarts({ window }: Slo): (tMs: number) => number {
+/** Where the SLO window that ends at a time begins. Time zones are slow and neighbouring times mostly share a period. */
+export function windowStarts({ window }: Slo): (endMs: number) => number {
+  if (window.kind === 'rolling') return (endMs) => endMs - window.duration.ms;
   let period: Period | null = null;
-  return (tMs) => {
-    if (window.kind !== 'calendar') return Number.NaN;
-    if (period === null || tMs <= period.startMs || tMs > period.endMs) period = window.periodOf(tMs);
+  return (endMs) => {
+    if (period === null || endMs <= period.startMs || endMs > period.endMs) period = window.periodOf(endMs);
     return period.startMs;
   };
 }

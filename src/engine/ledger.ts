@@ -250,6 +250,13 @@ export class Ledger {
     return { good: sums[2 * window]!, bad: sums[2 * window + 1]! };
   }
 
+  /** Over any window up to the watermark; null while nothing was observed, undefined when such a window is not kept. */
+  burnRateOver(windowMs: number, nowMs: number): number | null | undefined {
+    const events = this.#tally.readOver(windowMs, Math.min(this.#ring.settledMs, nowMs));
+    if (events === null) return undefined;
+    return Number.isNaN(this.#ring.settledMs) ? null : burnRate(events.good, events.bad, this.slo.errorBudget);
+  }
+
   #exhaustedMs(asOfMs: number, consumed: number, burn: number, period: Period | null): number | null {
     if (period === null || consumed >= 1) return exhaustedAtMs(asOfMs, 1 - consumed, burn, this.#periodMs);
     // What the whole period allows is not spent evenly: its budget is that of the projected events.

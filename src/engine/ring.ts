@@ -37,6 +37,9 @@ const TIER_HEADER = 4;
 /** The slot of the right edge, that of the left edge, and the one before it, beyond the window's whole slots. */
 const SLACK_SLOTS = 3;
 
+/** Between 2h and 2h30m the tier of 10 s may not reach, and that of 5 m has so many slots. */
+const SLOTS_MIN = 24;
+
 /** The slot size that serves a window of this length. */
 export function slotMsFor(windowMs: number): number {
   const tier = LADDER.find((spec) => windowMs <= spec.reachMs);
@@ -208,6 +211,14 @@ export class Ring {
     return new RingTier(this.block.tierOf(windowMs), this.lane);
   }
 
+  /** The finest tier that reaches a window which the ring was not built for; null when none does, or only too coarse ones. */
+  tierFor(windowMs: number): RingTier | null {
+    const { tiers } = this.block;
+    const reaching = tiers.find(({ slotMs, slots }) => Math.ceil(windowMs / slotMs) + SLACK_SLOTS <= slots);
+    const isFine = reaching !== undefined && reaching.slotMs * SLOTS_MIN <= windowMs;
+    return isFine ? new RingTier(reaching, this.lane) : null;
+  }
+
   /** Takes over the events of another ring; where its layout differs (an SLO whose windows changed), slot by slot. */
   load(other: Ring): void {
     this.block.changed = true;
@@ -257,6 +268,10 @@ export class RingTier {
   constructor(tier: Tier, lane: number) {
     this.#tier = tier;
     this.#lane = lane;
+  }
+
+  get slotMs(): number {
+    return this.#tier.slotMs;
   }
 
   /** Writes good and bad events of `(asOfMs - windowMs, asOfMs]` to `out[at]` and `out[at + 1]`. */

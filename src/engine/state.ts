@@ -1,3 +1,5 @@
+import type { Outlook } from './outlook.ts';
+
 /** The shapes the engine answers with; they are the JSON of the API, field by field (contract: SloState, Verdict). */
 
 export type SloHealth = 'healthy' | 'at_risk' | 'exhausted' | 'no_data';
@@ -69,6 +71,10 @@ export interface Verdict {
   service: string;
   reasons: string[];
   checks: GateCheck[];
+  /** It was asked what the verdict would be, and `ok` is true whatever it is. */
+  dryRun?: true;
+  /** Where a time was asked about. */
+  outlook?: Outlook;
 }
 
 export interface AlertTransition {

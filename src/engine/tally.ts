@@ -83,6 +83,15 @@ export class Tally {
     else this.#calendar?.read(asOfMs, this.sums, 2 * window);
   }
 
+  /** Good and bad events of `(asOfMs - windowMs, asOfMs]`, whether it is one of the windows or not; null when it is not kept. */
+  readOver(windowMs: number, asOfMs: number): { good: number; bad: number } | null {
+    const tier = this.ring.tierFor(windowMs);
+    if (tier === null) return null;
+    const sums = new Float64Array(2);
+    tier.read(asOfMs, windowMs, sums, 0);
+    return { good: sums[0]!, bad: sums[1]! };
+  }
+
   save(): TallySave {
     return { ring: this.ring.save(), calendar: this.#calendar?.save() ?? [] };
   }

@@ -28,6 +28,26 @@ const MIGRATIONS: readonly string[] = [
      bad REAL NOT NULL,
      PRIMARY KEY (ledger, resolution, t)
    ) STRICT, WITHOUT ROWID;`,
+  // Times are in milliseconds.
+  `CREATE TABLE deployment (
+     id INTEGER PRIMARY KEY,
+     service TEXT NOT NULL,
+     version TEXT NOT NULL,
+     t INTEGER NOT NULL,
+     url TEXT,
+     UNIQUE (service, t, version)
+   ) STRICT;
+   CREATE INDEX deployment_t ON deployment (t);
+   CREATE TABLE gate_override (
+     id INTEGER PRIMARY KEY,
+     service TEXT NOT NULL,
+     name TEXT NOT NULL,
+     reason TEXT NOT NULL,
+     created INTEGER NOT NULL,
+     expires INTEGER NOT NULL,
+     revoked INTEGER
+   ) STRICT;
+   CREATE INDEX gate_override_service ON gate_override (service, expires);`,
 ];
 
 /** Brings the database to the present schema, or refuses one that is newer. */

@@ -2,8 +2,10 @@ import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import Database, { type Statement } from 'better-sqlite3';
+import { Deployments } from './deployments.ts';
 import { CommitError, damaged, readable } from './errors.ts';
 import { History } from './history.ts';
+import { Overrides } from './overrides.ts';
 import { migrate } from './schema.ts';
 
 /**
@@ -62,6 +64,8 @@ interface Group {
 export class Store {
   readonly dir: string;
   readonly history: History;
+  readonly deployments: Deployments;
+  readonly overrides: Overrides;
   readonly #db: Database.Database;
   readonly #insert: Statement<[number, Uint8Array]>;
   readonly #insertAll: (records: readonly Uint8Array[]) => void;
@@ -84,6 +88,8 @@ export class Store {
     this.dir = dir;
     this.#db = db;
     this.history = new History(db);
+    this.deployments = new Deployments(db);
+    this.overrides = new Overrides(db);
     // A record has one number for ever, so writing it twice is harmless should SQLite ever fail after having committed.
     this.#insert = db.prepare('INSERT OR REPLACE INTO journal (seq, record) VALUES (?, ?)');
     this.#insertAll = db.transaction((records: readonly Uint8Array[]) => {

@@ -170,7 +170,7 @@ describe('every resource', () => {
   test('answers 404, 405 and malformed URLs in the JSON of the catalogue', async () => {
     await refused('/nothing?here', 404, 'not_found', 'there is nothing at /nothing');
     await refused('/api/v1/slos/%zz/x', 400, 'bad_request', "'/api/v1/slos/%zz/x' is not a valid url component");
-    for (const path of ['/api/v1/slos', '/api/v1/slos/api/availability', '/api/v1/gate', '/metrics', '/-/ready']) {
+    for (const path of ['/api/v1/slos', '/api/v1/slos/api/availability', '/metrics', '/-/ready']) {
       const response = await fetch(server.service.url + path, { method: 'POST', body: '{' });
       expect(response.status, path).toBe(405);
       expect(response.headers.get('allow')).toBe('GET, HEAD');

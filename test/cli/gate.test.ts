@@ -1,8 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type GateOptions, gateCommand } from '../../src/cli/gate.ts';
 import type { Verdict, VerdictName } from '../../src/engine/state.ts';
@@ -39,12 +40,16 @@ let folder: string;
 /** What the server answers, one after the other; the last one for ever. */
 let answers: { status: number; body: string }[];
 let asked: string[];
+/** The bodies of the questions that have one. */
+let posted: string[];
 
 beforeEach(async () => {
   answers = [];
   asked = [];
-  server = createServer((request, response) => {
+  posted = [];
+  server = createServer(async (request, response) => {
     asked.push(request.url!);
+    if (request.method === 'POST') posted.push(await text(request));
     const answer = answers.length > 1 ? answers.shift()! : answers[0]!;
     response.writeHead(answer.status).end(answer.body);
   });
@@ -151,6 +156,8 @@ test('nobody listening is unavailable: exit code 4, or what --on-unavailable say
 test('a question that the server refuses is wrong usage', async () => {
   answers = [{ status: 400, body: '{"error":{"code":"bad_parameter","message":"that is no service"}}' }];
   expect(await gate()).toEqual({ code: 2, out: '', err: 'that is no service\n' });
+  answers = [{ status: 413, body: '{"error":{"code":"document_too_large","message":"too large"}}' }];
+  expect(await gate()).toEqual({ code: 2, out: '', err: 'too large\n' });
 });
 
 test('--wait asks until the time is over, and reports the last verdict', async () => {
@@ -188,4 +195,58 @@ test('--format github knows a level for every verdict, and does without the file
   await annotated('warn', 'warning');
   await annotated('block', 'error');
   await annotated('unknown', 'error');
+});
+
+function policyFile(content: string): string {
+  const file = join(folder, 'deploy-gate.yml');
+  writeFileSync(file, content);
+  return file;
+}
+
+const POLICY = 'checks:\n  - {service: api, check: sli > 0.9, action: block_deploy}\n';
+
+function judged(policy: string, options: Partial<GateOptions> = {}): Promise<Ran> {
+  return gate({ ...options, policy });
+}
+
+test('--policy sends the file as it is, and the verdict is the exit code', async () => {
+  const policy = policyFile(POLICY);
+  const answered = async (name: VerdictName, code: number) => {
+    says(verdict(name));
+    expect((await judged(policy)).code, name).toBe(code);
+  };
+  await answered('allow', 0);
+  await answered('warn', 0);
+  await answered('block', 1);
+  await answered('unknown', 3);
+  expect(asked).toEqual(Array.from({ length: 4 }, () => '/api/v1/gate'));
+  expect(posted).toEqual(Array.from({ length: 4 }, () => POLICY));
+});
+
+test('--policy with a file that is wrong or missing is wrong usage, said as check says it', async () => {
+  const wrong = policyFile(POLICY.replace('0.9', '90%').replace('block_', ''));
+  expect(await judged(wrong)).toEqual({
+    code: 2,
+    out:
+      `${wrong}:2:35: checks[0].check: unexpected '%'; write a fraction: 0.2 for 20%\n` +
+      `${wrong}:2:46: checks[0].action: must be block_deploy or warn_only, got 'deploy'\n`,
+    err: '',
+  });
+  expect(await judged('/no/such.yml')).toEqual({ code: 2, out: '/no/such.yml: no such file\n', err: '' });
+  expect((await judged(folder)).out).toBe(`${folder}:1:1: document: is not a file\n`);
+  expect(asked).toEqual([]);
+});
+
+test('--policy without a server names the services that it is about', async () => {
+  await new Promise((resolve) => server.close(resolve));
+  const policy = policyFile(`${POLICY}  - {service: web, check: sli > 0.9, action: warn_only}\n`);
+  const { code, out } = await judged(policy);
+  expect(code).toBe(4);
+  expect(out).toMatch(/^api, web: unknown\n/);
+});
+
+test('a verdict about no service is said by itself', async () => {
+  says({ ...verdict('block', ['deploy_enabled is false']), service: '', asOf: null });
+  const { out } = await judged(policyFile('deploy_enabled: false'));
+  expect(out).toBe('block\n  deploy_enabled is false\n');
 });

@@ -88,7 +88,18 @@ describe('the command line', () => {
     expect(run('--version')).toEqual({ code: 0, out: `${version}\n`, err: '' });
     const help = run('help');
     expect([help.code, help.err]).toEqual([0, '']);
-    for (const command of ['serve', 'demo', 'check', 'convert', 'schema', 'test', 'gate', 'bench', 'relabel']) {
+    for (const command of [
+      'serve',
+      'demo',
+      'check',
+      'convert',
+      'schema',
+      'test',
+      'gate',
+      'report',
+      'bench',
+      'relabel',
+    ]) {
       expect(help.out).toContain(`\n  ${command} `);
       const explained = run(command, '--help');
       expect([explained.code, explained.err]).toEqual([0, '']);
@@ -109,7 +120,9 @@ describe('the command line', () => {
       expect(err).toContain(message);
     };
     wrong(['frobnicate'], "unknown command 'frobnicate'");
-    wrong(['gate', '--url', 'http://x'], "required option '--service <service>' not specified");
+    wrong(['gate', '--url', 'http://x'], "one of the options '--service <service>' and '--policy <file>' must be");
+    wrong(['gate', '--url', 'http://x', '--service', 'x', '--policy', 'y'], "cannot be used with option '--policy");
+    wrong(['gate', '--url', 'http://x', '--slo', 'x', '--policy', 'y'], "cannot be used with option '--policy");
     wrong(['gate', '--service', 'x'], "required option '--url <url>' not specified");
     wrong(['gate', '--url', 'x', '--service', 'x'], 'It must be a URL such as http://127.0.0.1:9490.');
     wrong(['gate', '--url', 'http://x', '--service', 'x', '--wait', '5'], 'It must be a duration such as 30s');

@@ -1,6 +1,12 @@
 import { expect, test } from 'vitest';
 import { ABSENT } from '../../src/cli/test/scenario.ts';
-import { type LoadDefinitions, readScenario, type ScenarioFile } from '../../src/cli/test/scenario-file.ts';
+import {
+  type LoadDefinitions,
+  type LoadPolicy,
+  readScenario,
+  type ScenarioFile,
+} from '../../src/cli/test/scenario-file.ts';
+import { readGatePolicyFile } from '../../src/definitions/gate-policy.ts';
 import { formatProblem, shown } from '../../src/definitions/problem.ts';
 import { anSlo } from '../support/slo.ts';
 
@@ -21,9 +27,17 @@ const PARTS =
   'schema, sum, count, z_bucket, z_bucket_w, buckets, offset, n_buckets, n_offset, custom_values, counter_reset_hint';
 
 const load: LoadDefinitions = () => ({ slos: [anSlo()], problems: [], missing: [] });
+const POLICIES: Record<string, string> = {
+  'gate.yml': 'checks: [{service: api, check: sli > 0.5, action: warn_only}]',
+  'broken.yml': 'checks: [{service: api, check: sli >, action: warn_only}]',
+};
+const loadPolicy: LoadPolicy = (path) => {
+  const text = POLICIES[path];
+  return text === undefined ? null : readGatePolicyFile({ file: path, text });
+};
 
 function read(text: string): ScenarioFile {
-  return readScenario('a.test.yaml', text, load);
+  return readScenario('a.test.yaml', text, load, loadPolicy);
 }
 
 /** The good file with one text replaced, and the problems that this makes. */
@@ -60,7 +74,15 @@ test('a small scenario is read with every default', () => {
       ],
       actions: [],
       expectations: [
-        { at: '1m', atMs: startMs + 60_000, slo: 'api/availability', group: null, fields: { sli: 1 }, alerts: null },
+        {
+          at: '1m',
+          atMs: startMs + 60_000,
+          slo: 'api/availability',
+          group: null,
+          policy: null,
+          fields: { sli: 1 },
+          alerts: null,
+        },
       ],
     },
   ]);
@@ -220,12 +242,17 @@ test('the same series twice is refused', () => {
   refuses("'0+1x10'", twice, '8:9: tests[0].input_series[1]: the same series is given twice');
 });
 
-test('a gate policy is refused', () => {
-  refuses(
-    'sli: 1',
-    'policy: gate.yml',
-    '11:17: tests[0].expect[0].policy: a gate policy is not supported by this version',
-  );
+test('the policy that the gate judges by is read, and its problems are its own', () => {
+  const of = (to: string): ScenarioFile => read(GOOD.replace('sli: 1', to));
+  const { scenario, problems } = of('gate: warn\n        policy: gate.yml');
+  expect(problems).toEqual([]);
+  expect(scenario!.tests[0]!.expectations[0]!.policy?.checks.map(({ text }) => text)).toEqual(['sli > 0.5']);
+  expect(of('gate: warn\n        policy: broken.yml').problems.map(formatProblem)).toEqual([
+    'broken.yml:1:37: checks[0].check: must be a value such as error_budget_remaining or 0.2, got the end',
+  ]);
+  refuses('sli: 1', 'gate: warn\n        policy: no.yml', '12:17: tests[0].expect[0].policy: no such file');
+  const alone = '9:9: tests[0].expect[0].gate: is required: a policy is what the gate judges by';
+  refuses('sli: 1', 'policy: gate.yml', '9:9: tests[0].expect[0]: must state what is expected', alone);
 });
 
 test('the start of a series is a time, or a duration since the start of the test', () => {
@@ -294,11 +321,8 @@ test('problems of the definitions are problems of the scenario', () => {
     path: 'slos',
     message: 'is required',
   } as const;
-  const { scenario, problems } = readScenario('a.test.yaml', GOOD, () => ({
-    slos: [],
-    problems: [problem],
-    missing: [],
-  }));
+  const broken: LoadDefinitions = () => ({ slos: [], problems: [problem], missing: [] });
+  const { scenario, problems } = readScenario('a.test.yaml', GOOD, broken, loadPolicy);
   expect(scenario).toBeNull();
   expect(problems).toEqual([problem]);
 });

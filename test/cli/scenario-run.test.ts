@@ -4,6 +4,8 @@ import { readScenario } from '../../src/cli/test/scenario-file.ts';
 import { type Difference, runTest } from '../../src/cli/test/simulation.ts';
 import { anSlo } from '../support/slo.ts';
 
+const noPolicy = () => null;
+
 /** Half of the requests fail for 30 minutes. */
 function differencesOf(...expectations: string[]): string[] {
   return run(expectations).map(({ expectation, message }) => `${expectation.at}: ${message}`);
@@ -23,6 +25,7 @@ tests:
     expect:
 ${expectations.map((line) => `      - {slo: api/availability, ${line}}\n`).join('')}`,
     () => ({ slos: [anSlo()], problems: [], missing: [] }),
+    noPolicy,
   );
   expect(problems).toEqual([]);
   return runTest(scenario!, scenario!.tests[0]!);
@@ -95,6 +98,7 @@ tests:
     expect:
 ${expectations.map((line) => `      - {slo: api/availability, at: 10m, ${line}}\n`).join('')}`,
       () => ({ slos: [anSlo({ groupBy: ['region', 'zone'] })], problems: [], missing: [] }),
+      noPolicy,
     );
     expect(problems).toEqual([]);
     return runTest(scenario!, scenario!.tests[0]!).map(({ message }) => message);

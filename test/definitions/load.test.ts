@@ -142,7 +142,6 @@ test('a format is known by its content', () => {
   const f = (text: string, problem: string): void =>
     expect(problemsOf(text), text).toEqual([`1:1: document: ${problem}`]);
   const unread = (name: string): string => `${name} files are not supported by this version`;
-  f('deploy_enabled: true\nchecks: []', unread('gate policy'));
   f('receivers: []', unread('alerting'));
   f('definitions: [a.yaml]\ntests: []', "this is a scenario file: run it with 'slipstream test'");
   const unknown =

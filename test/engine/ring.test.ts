@@ -206,3 +206,16 @@ test('a saved ring is as long as the time it has events of, and comes back bit f
   for (let i = 0; i < 20; i++) young.add(MIDNIGHT_MS + i * 15_000, 100, 1);
   expect(young.save().byteLength).toBeLessThan(8_000);
 });
+
+test('a window that a ring was not built for is read from the finest tier that reaches it', () => {
+  const ring = new RingBlocks().allocate([5 * 60_000, 2 * 3_600_000, 3 * 86_400_000, 60 * 86_400_000]);
+  const slotMs = (window: string): number | undefined => ring.tierFor(duration(window).ms)?.slotMs;
+  expect(slotMs('3m')).toBe(undefined);
+  expect(slotMs('4m')).toBe(10_000);
+  expect(slotMs('2h')).toBe(10_000);
+  expect(slotMs('2h1m')).toBe(300_000);
+  expect(slotMs('3d')).toBe(300_000);
+  expect(slotMs('7d')).toBe(3 * 3_600_000);
+  expect(slotMs('60d')).toBe(3 * 3_600_000);
+  expect(slotMs('61d')).toBe(undefined);
+});

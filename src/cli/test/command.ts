@@ -1,10 +1,10 @@
 import { statSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
-import { loadDefinitions, readText } from '../../definitions/load.ts';
+import { loadDefinitions, loadGatePolicy, readText } from '../../definitions/load.ts';
 import { findFiles } from '../../definitions/paths.ts';
 import { formatProblem } from '../../definitions/problem.ts';
 import { EXIT, type Io } from '../io.ts';
-import { readScenario, type ScenarioFile } from './scenario-file.ts';
+import { type LoadDefinitions, readScenario, type ScenarioFile } from './scenario-file.ts';
 import { runTest } from './simulation.ts';
 
 const IN_FOLDER = '**/*.test.{yaml,yml}';
@@ -53,8 +53,9 @@ function isFolder(path: string): boolean {
 export function readScenarioFile(file: string): ScenarioFile {
   const text = readText(file);
   if (typeof text !== 'string') return { scenario: null, problems: [text] };
-  return readScenario(file, text, (paths) => {
-    const resolved = paths.map((path) => (isAbsolute(path) ? path : join(dirname(file), path)));
+  const resolve = (path: string): string => (isAbsolute(path) ? path : join(dirname(file), path));
+  const load: LoadDefinitions = (paths) => {
+    const resolved = paths.map(resolve);
     const { slos, problems, missing } = loadDefinitions(resolved);
     return {
       slos,
@@ -62,7 +63,8 @@ export function readScenarioFile(file: string): ScenarioFile {
       problems: problems.filter((problem) => !missing.includes(problem.file)),
       missing: paths.filter((_, i) => missing.includes(resolved[i]!)),
     };
-  });
+  };
+  return readScenario(file, text, load, (path) => loadGatePolicy(resolve(path)));
 }
 
 function counted(count: number, noun: string): string {

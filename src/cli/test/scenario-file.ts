@@ -1,6 +1,8 @@
-import { readDocuments } from '../../definitions/document.ts';
+import { readOnlyDocument } from '../../definitions/document.ts';
+import type { GatePolicyFile } from '../../definitions/gate-policy.ts';
 import { type Problem, shown, sortProblems } from '../../definitions/problem.ts';
 import { parseDuration } from '../../engine/duration.ts';
+import type { GatePolicy } from '../../engine/gate-policy.ts';
 import { Replicas } from '../../engine/replicas.ts';
 import type { CalendarUnit, Duration, Slo } from '../../engine/slo.ts';
 import type { AlertStateName, SloHealth, VerdictName } from '../../engine/state.ts';
@@ -34,6 +36,9 @@ export type LoadDefinitions = (paths: readonly string[]) => {
   /** The paths that lead to no file. */
   readonly missing: readonly string[];
 };
+
+/** Reads a gate policy that a scenario names; null when the path leads to no file. */
+export type LoadPolicy = (path: string) => GatePolicyFile | null;
 
 const TOP_KEYS = ['definitions', 'evaluation_interval', 'settle', 'stale_after', 'tolerance', 'tests'];
 const TEST_KEYS = ['name', 'interval', 'start', 'input_series', 'actions', 'expect', 'tolerance'];
@@ -102,19 +107,19 @@ const FIELDS: Shapes = {
 };
 const EXPECT_KEYS = ['at', 'slo', 'group', 'alerts', 'policy', ...Object.keys(FIELDS)];
 
-export function readScenario(file: string, text: string, load: LoadDefinitions): ScenarioFile {
+export function readScenario(file: string, text: string, load: LoadDefinitions, loadPolicy: LoadPolicy): ScenarioFile {
   const problems: Problem[] = [];
-  const [document, ...others] = readDocuments({ file, text }, problems);
-  if (document === undefined || others.length > 0) {
-    const message = document === undefined ? 'holds no scenario' : 'must be a single YAML document';
-    if (problems.length === 0) problems.push({ severity: 'error', file, line: 1, column: 1, path: '', message });
-    return { scenario: null, problems };
-  }
-  const reader = new ScenarioReader(new FieldReader(document), (paths) => {
-    const loaded = load(paths);
-    problems.push(...loaded.problems);
+  const document = readOnlyDocument({ file, text }, 'scenario', problems);
+  if (document === null) return { scenario: null, problems };
+  const noted = <T extends { readonly problems: readonly Problem[] } | null>(loaded: T): T => {
+    problems.push(...(loaded?.problems ?? []));
     return loaded;
-  });
+  };
+  const reader = new ScenarioReader(
+    new FieldReader(document),
+    (paths) => noted(load(paths)),
+    (path) => noted(loadPolicy(path)),
+  );
   const scenario = reader.read({ path: [], tree: document.root });
   const failed = problems.some(({ severity }) => severity === 'error');
   const files = [...new Set(problems.map((problem) => problem.file))];
@@ -124,6 +129,7 @@ export function readScenario(file: string, text: string, load: LoadDefinitions):
 class ScenarioReader {
   readonly file: FieldReader;
   readonly load: LoadDefinitions;
+  readonly loadPolicy: LoadPolicy;
   /** Of every definition the file names; null while some of them could not be read. */
   sloIds: Set<string> | null = new Set();
   evaluationIntervalMs = DEFAULT_EVALUATION_INTERVAL_MS;
@@ -131,9 +137,10 @@ class ScenarioReader {
   /** Of the test that is read, to know when there are too many. */
   replicas = new Replicas(0);
 
-  constructor(file: FieldReader, load: LoadDefinitions) {
+  constructor(file: FieldReader, load: LoadDefinitions, loadPolicy: LoadPolicy) {
     this.file = file;
     this.load = load;
+    this.loadPolicy = loadPolicy;
   }
 
   read(root: Value): Scenario | null {
@@ -300,8 +307,8 @@ class ScenarioReader {
     if (sloValue !== null && slo !== null && this.sloIds !== null && !this.sloIds.has(slo)) {
       file.fail(sloValue, `there is no SLO ${shown(slo)}; there are ${[...this.sloIds].sort().join(', ')}`);
     }
-    const policy = fields.get('policy');
-    if (policy !== undefined) file.fail(policy, 'a gate policy is not supported by this version');
+    const policyFile = fields.get('policy');
+    const policy = policyFile === undefined ? null : this.#policy(policyFile);
 
     const expected: Record<string, Expected> = {};
     for (const [name, shape] of Object.entries(FIELDS)) {
@@ -311,8 +318,9 @@ class ScenarioReader {
     const group = this.#group(fields.get('group'));
     if (group === ABSENT) expected['group'] = ABSENT;
     const alerts = fields.get('alerts');
-    if (Object.keys(expected).length === 0 && alerts === undefined && policy === undefined) {
-      file.fail(value, 'must state what is expected');
+    if (Object.keys(expected).length === 0 && alerts === undefined) file.fail(value, 'must state what is expected');
+    if (policyFile !== undefined && expected['gate'] === undefined) {
+      file.document.missing([...value.path, 'gate'], 'is required: a policy is what the gate judges by');
     }
     if (at === null || slo === null) return null;
     return {
@@ -320,9 +328,17 @@ class ScenarioReader {
       atMs: startMs + at.ms,
       slo,
       group: group === ABSENT ? null : group,
+      policy,
       fields: expected,
       alerts: alerts === undefined ? null : this.#textMap(alerts, (item) => file.oneOf(item, ALERT_STATES)),
     };
+  }
+
+  #policy(value: Value): GatePolicy | null {
+    const path = this.file.text(value);
+    if (path === null) return null;
+    const read = this.loadPolicy(path);
+    return read === null ? this.file.fail(value, 'no such file') : read.policy;
   }
 
   #group(value: Value | undefined): Record<string, string> | null | typeof ABSENT {

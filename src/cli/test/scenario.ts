@@ -1,3 +1,4 @@
+import type { GatePolicy } from '../../engine/gate-policy.ts';
 import type { Slo } from '../../engine/slo.ts';
 import type { LabelPair } from './series-name.ts';
 import type { ValueRun } from './series-values.ts';
@@ -40,6 +41,8 @@ export interface Expectation {
   readonly atMs: number;
   readonly slo: string;
   readonly group: Readonly<Record<string, string>> | null;
+  /** What the gate judges by; null: by the built-in policy. */
+  readonly policy: GatePolicy | null;
   /** By the names of the file: `budget_remaining`, `error_budget`, … */
   readonly fields: ExpectedMap;
   /** Exactly the alerts that are not inactive; null when the file does not say. */

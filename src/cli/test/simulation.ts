@@ -1,6 +1,7 @@
 import { SAMPLE_DELTA, SAMPLE_STALE, SAMPLE_STARTED, SAMPLE_VALUE, SampleBatch } from '../../engine/batch.ts';
 import { Engine } from '../../engine/engine.ts';
 import { builtInVerdict } from '../../engine/gate.ts';
+import { policyVerdict } from '../../engine/gate-policy.ts';
 import { encodeLabels, labelSet } from '../../engine/label-set.ts';
 import type { SloState } from '../../engine/state.ts';
 import { differences, differencesWithoutState } from './compare.ts';
@@ -129,14 +130,15 @@ function push(batch: SampleBatch, series: FedSeries, timestampMs: number): void 
 }
 
 function judge(engine: Engine, expectation: Expectation, nowMs: number, tolerance: number): string[] {
-  const { slo: id, group } = expectation;
+  const { slo: id, group, policy } = expectation;
   const slo = engine.slos.find((candidate) => candidate.id === id);
   if (slo === undefined) {
-    return differencesWithoutState(expectation, 'slo: there is none at this time', true, 'unknown');
+    const verdict = policy === null ? 'unknown' : policyVerdict(policy, engine, nowMs).verdict;
+    return differencesWithoutState(expectation, 'slo: there is none at this time', true, verdict);
   }
   const all = engine.statesOf(id, nowMs)!;
   const states = group === null ? all : all.filter((state) => isOf(state, group));
-  const { verdict } = builtInVerdict(slo.service, states);
+  const { verdict } = policy === null ? builtInVerdict(slo.service, states) : policyVerdict(policy, engine, nowMs);
   const [state] = states;
   if (slo.groupBy.length > 0 && group === null) {
     const why = `group: must be given, the SLO is grouped by ${slo.groupBy.join(', ')}`;
