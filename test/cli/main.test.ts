@@ -133,7 +133,7 @@ describe('the command line', () => {
     wrong(['schema', 'dashboard'], 'Allowed choices are native, service-list, server.');
     wrong(['serve', '--unknown'], "unknown option '--unknown'");
     wrong(['serve'], 'no definition files are named');
-  });
+  }, 120_000);
 
   test('schema prints the JSON Schema of a file', () => {
     const titles = ['native', 'service-list', 'server'].map((name) => JSON.parse(run('schema', name).out).title);
