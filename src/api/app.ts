@@ -1,15 +1,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import Fastify, {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-  LogController,
-} from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import type { Engine } from '../engine/engine.ts';
 import type { History } from '../store/history.ts';
+import { type AlertRoutesOptions, alertRoutes } from './alerts.ts';
 import { type ConnectionLimits, limitConnections, serverOptions } from './connections.ts';
 import { ApiError, apiError, errorBody } from './errors.ts';
 import { type EventsOptions, eventsRoute } from './events.ts';
@@ -17,13 +12,15 @@ import { gateRoute } from './gate.ts';
 import { healthRoutes } from './health.ts';
 import { historyRoute } from './history.ts';
 import type { Intake } from './intake.ts';
+import { Methods } from './methods.ts';
 import { type MetricsSources, metricsRoute } from './metrics.ts';
 import { RETRY_AFTER_SECONDS } from './otlp-answers.ts';
+import { type SilenceRoutesOptions, silenceRoutes } from './silences.ts';
 import { sloRoutes } from './slos.ts';
 import { sourceRoutes } from './sources.ts';
 import { traceRequests } from './tracing.ts';
 
-/** No resource takes a body yet. */
+/** Of a silence. Samples and events have limits of their own. */
 const BODY_BYTES_MAX = 64 * 1024;
 
 /** Takes samples, on plain node:http. */
@@ -40,6 +37,7 @@ export interface AppOptions {
   readonly intake: Intake;
   readonly endpoints: readonly Endpoint[];
   readonly events: EventsOptions;
+  readonly alerts: Pick<AlertRoutesOptions, 'notifier' | 'log' | 'actions'> & Pick<SilenceRoutesOptions, 'silencesMax'>;
   readonly metrics: MetricsSources;
   readonly connections: ConnectionLimits;
   readonly logger: Logger;
@@ -53,6 +51,7 @@ export function createApp({
   intake,
   endpoints,
   events,
+  alerts,
   metrics,
   connections,
   logger,
@@ -89,13 +88,7 @@ export function createApp({
     },
   });
 
-  app.addHook('onRoute', ({ method, url }) => {
-    if (method !== 'GET') return;
-    const refuse = async (request: FastifyRequest) => {
-      throw apiError('method_not_allowed', { path: url, allowed: 'GET and HEAD', method: request.method });
-    };
-    app.route({ method: ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'], url, onRequest: refuse, handler: refuse });
-  });
+  const methods = new Methods(app);
   app.addHook('onResponse', (request, reply, done) => {
     metrics.http.count(request.routeOptions.url ?? 'unknown', reply.statusCode);
     request.log.debug(
@@ -111,7 +104,6 @@ export function createApp({
     const refusal = asApiError(error);
     if (refusal === null) request.log.error({ err: error }, `BUG: ${request.method} ${request.url} failed`);
     const answer = refusal ?? apiError('internal');
-    if (answer.code === 'method_not_allowed' && !reply.hasHeader('Allow')) reply.header('Allow', 'GET, HEAD');
     if (answer.status === 503) reply.header('Retry-After', RETRY_AFTER_SECONDS);
     return reply.code(answer.status).send(errorBody(answer));
   });
@@ -123,7 +115,10 @@ export function createApp({
   eventsRoute(app, events);
   sourceRoutes(app, engine, clock);
   gateRoute(app, engine, clock);
+  alertRoutes(app, { ...alerts, intake, engine, clock });
+  silenceRoutes(app, { ...alerts, intake, clock });
   metricsRoute(app, metrics);
+  methods.refuseOthers();
   return app;
 }
 

@@ -23,3 +23,12 @@ export function repeated(query: QueryParameters, name: string): readonly string[
   if (value === undefined) return [];
   return typeof value === 'string' ? [value] : value;
 }
+
+/** How many entries to answer with. */
+export function limitParameter(query: QueryParameters, otherwise: number, max: number): number {
+  const text = single(query, 'limit');
+  if (text === undefined) return otherwise;
+  const limit = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (limit >= 1 && limit <= max) return limit;
+  throw apiError('bad_parameter', { name: 'limit', expected: `a number from 1 to ${max}`, got: text });
+}

@@ -6,7 +6,7 @@ import { type Service, startService } from '../service.ts';
 import { startTelemetry } from '../telemetry.ts';
 import { EXIT, type Io } from './io.ts';
 import { createLogger } from './logging.ts';
-import { readSlos } from './slos.ts';
+import { readFiles } from './slos.ts';
 
 /** `slipstream serve`: the service, until it is told to end. */
 
@@ -31,9 +31,13 @@ export async function serveCommand(flags: ServeFlags, context: ServerContext): P
     context.io.err('no definition files are named: use --slos GLOB, SLIPSTREAM_SLOS, or `slos:` in the server file\n');
     return EXIT.usage;
   }
-  const slos = readSlos(config.sloPaths, context.io, config);
-  if (typeof slos === 'number') return slos;
-  const running = await runServer(config, slos, context);
+  const read = readFiles(config.sloPaths, context.io, { ...config, env: context.io.env });
+  if (typeof read === 'number') return read;
+  if (read.alerting !== null && config.alerting !== null) {
+    context.io.err('alerting is in the server file and in an alerting file: keep one of them\n');
+    return EXIT.no;
+  }
+  const running = await runServer({ ...config, alerting: read.alerting ?? config.alerting }, read.slos, context);
   const relabel = `slipstream relabel --url ${running.service.url} ${config.sloPaths.join(' ')}`;
   running.logger.info(`${relabel} prints the remote_write section for a Prometheus that sends what these SLOs need`);
   return running;

@@ -10,6 +10,7 @@ export type Format =
   | 'pyrra'
   | 'openslo'
   | 'server'
+  | 'alerting'
   | 'scenario'
   | 'unknown'
   | Unread;
@@ -17,7 +18,6 @@ export type Format =
 /** Formats that are known and not read by this version. */
 export const UNREAD = {
   gate: 'gate policy',
-  alerting: 'alerting',
 } as const;
 export type Unread = keyof typeof UNREAD;
 

@@ -1,6 +1,11 @@
 import { type Static, Type } from 'typebox';
+import type { Alerting } from '../engine/alerting.ts';
+import { readAlerting } from './alerting.ts';
+import { AlertingSchema } from './alerting-schema.ts';
 import type { DefinitionDocument } from './document.ts';
-import { type Checked, checkDocument, either, mapping, oneOf, text } from './schema.ts';
+import { Part } from './part.ts';
+import { checkDocument, either, mapping, oneOf, text } from './schema.ts';
+import type { SecretSource } from './secret.ts';
 
 /** The server file: what `serve --config` reads. Flags and variables win over it, see config.ts. */
 
@@ -65,15 +70,26 @@ export const ServerSchema = mapping({
       sending_bytes_per_second: bytes,
       sending_period: timer,
       gunzips: count,
+      outbox_notifications: count,
+      alert_history: count,
+      silences: count,
     }),
   ),
   /** Receivers and routes. */
-  alerting: Type.Optional(Type.Object({})),
+  alerting: Type.Optional(AlertingSchema),
 });
 export type ServerFile = Static<typeof ServerSchema>;
 
 export const SERVER_KEYS = Object.keys(ServerSchema.properties);
 
-export function readServerFile(document: DefinitionDocument): Checked<ServerFile> {
-  return checkDocument(ServerSchema, document);
+export interface ReadServerFile {
+  readonly file: ServerFile;
+  /** Null without `alerting`, and when something is wrong with it. */
+  readonly alerting: Alerting | null;
+}
+
+export function readServerFile(document: DefinitionDocument, secrets: SecretSource | null): ReadServerFile {
+  const checked = checkDocument(ServerSchema, document);
+  const alerting = Part.whole(checked).at('alerting');
+  return { file: checked.value, alerting: alerting === null ? null : readAlerting(alerting, secrets) };
 }

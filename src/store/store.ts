@@ -2,12 +2,16 @@ import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import Database, { type Statement } from 'better-sqlite3';
+import { Actions } from './actions.ts';
+import { AlertLog } from './alert-log.ts';
 import { CommitError, damaged, readable } from './errors.ts';
 import { History } from './history.ts';
+import { Outbox } from './outbox.ts';
 import { migrate } from './schema.ts';
+import { Silences } from './silences.ts';
 
 /**
- * The data directory: a journal of records, one snapshot, and history, in SQLite.
+ * The data directory: a journal of records, one snapshot, history, and who is told of alerts, in SQLite.
  *
  * Records are numbered from 1 without a gap, and everything is said in these numbers: `appendedSeq` is the last record that
  * was queued, `committedSeq` the last that will be there after a crash, `snapshotSeq` the last that the snapshot contains.
@@ -62,6 +66,10 @@ interface Group {
 export class Store {
   readonly dir: string;
   readonly history: History;
+  readonly alerts: AlertLog;
+  readonly outbox: Outbox;
+  readonly silences: Silences;
+  readonly actions: Actions;
   readonly #db: Database.Database;
   readonly #insert: Statement<[number, Uint8Array]>;
   readonly #insertAll: (records: readonly Uint8Array[]) => void;
@@ -84,6 +92,10 @@ export class Store {
     this.dir = dir;
     this.#db = db;
     this.history = new History(db);
+    this.alerts = new AlertLog(db);
+    this.outbox = new Outbox(db);
+    this.silences = new Silences(db);
+    this.actions = new Actions(db);
     // A record has one number for ever, so writing it twice is harmless should SQLite ever fail after having committed.
     this.#insert = db.prepare('INSERT OR REPLACE INTO journal (seq, record) VALUES (?, ?)');
     this.#insertAll = db.transaction((records: readonly Uint8Array[]) => {
@@ -293,6 +305,11 @@ export class Store {
       this.history.write(historyThrough);
       db.prepare('DELETE FROM journal WHERE seq <= ?').run(throughSeq);
     })();
+  }
+
+  /** All that is written within `write`, or none of it. */
+  transaction(write: () => void): void {
+    this.#db.transaction(write)();
   }
 
   /** A small fact beside the journal; undefined when it was never set. */

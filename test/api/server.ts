@@ -15,6 +15,7 @@ export class TestServer {
   readonly limits: Partial<Config['limits']>;
   readonly otlp: Config['otlp'];
   evaluationIntervalMs = TEST_CONFIG.evaluationIntervalMs;
+  alerting = TEST_CONFIG.alerting;
   /** Unix milliseconds; what the service takes for now. */
   nowMs: number;
   /** Parsed lines of the log. */
@@ -43,9 +44,11 @@ export class TestServer {
     limits: Partial<Config['limits']> = {},
     otlp = TEST_CONFIG.otlp,
     evaluationIntervalMs = TEST_CONFIG.evaluationIntervalMs,
+    alerting = TEST_CONFIG.alerting,
   ): Promise<TestServer> {
     const server = new TestServer(mkdtempSync(join(tmpdir(), 'slipstream-api-')), nowMs, slos, limits, otlp);
     server.evaluationIntervalMs = evaluationIntervalMs;
+    server.alerting = alerting;
     server.service = await server.#start();
     return server;
   }
@@ -57,6 +60,7 @@ export class TestServer {
       limits: { ...TEST_CONFIG.limits, ...this.limits },
       otlp: this.otlp,
       evaluationIntervalMs: this.evaluationIntervalMs,
+      alerting: this.alerting,
     };
     const logger = pino({ level: 'info' }, { write: (line) => this.log.push(JSON.parse(line)) });
     return startService({ config, slos: this.slos, logger, clock: () => this.nowMs, version: '1.2.3' });
@@ -131,6 +135,9 @@ export const TEST_CONFIG: Config = {
     sendingBytesPerSecondMin: 1024,
     sendingPeriodMs: 5_000,
     gunzipsMax: 4,
+    outboxMax: 1_000,
+    alertHistoryMax: 1_000,
+    silencesMax: 10,
   },
 };
 
