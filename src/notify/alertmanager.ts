@@ -57,7 +57,7 @@ export class AlertmanagerReplica {
     this.#timer = null;
     this.#sending = this.#send().finally(() => {
       this.#sending = null;
-      if (!this.#stopped && this.#timer === null && this.#isStale) this.wake();
+      if (this.#isStale) this.wake();
     });
   }
 

@@ -4,7 +4,7 @@ import type { AlertLog, AlertRecord, Labels } from '../store/alert-log.ts';
 import type { Outbox, ToldGroup } from '../store/outbox.ts';
 import type { Mutings } from './muting.ts';
 import { type Notice, noticeOf } from './notice.ts';
-import { ALERTS_MAX, integrationsOf, type Notification, statusOf } from './notification.ts';
+import { ALERTS_MAX, idempotencyKey, integrationsOf, type Notification } from './notification.ts';
 import { groupKey, groupLabelsOf, routesOf } from './routing.ts';
 import type { Tracked } from './tracker.ts';
 
@@ -83,9 +83,10 @@ export class Dispatcher {
     for (const tracked of firing) {
       for (const { route, path } of routesOf(root, tracked.record.labels)) {
         const labels = groupLabelsOf(route, tracked.record.labels);
-        const key = groupKey(path, labels);
+        const key = keyOf(route.receiver, groupKey(path, labels));
         const group = groups.get(key) ?? { key, route, labels, firing: [] };
-        group.firing.push(tracked);
+        // Two routes may lead to the same receiver.
+        if (!group.firing.includes(tracked)) group.firing.push(tracked);
         groups.set(key, group);
       }
     }
@@ -141,20 +142,21 @@ export class Dispatcher {
       if (alerts.length === 0) continue;
       const notification: Notification = {
         receiver: name,
-        groupKey: key,
+        groupKey: key.slice(keyOf(name, '').length),
         groupLabels: labels,
         alerts: alerts.slice(0, ALERTS_MAX),
         truncated: Math.max(alerts.length - ALERTS_MAX, 0),
       };
       const ids = alerts.map(({ id, status }) => `${id}${status === 'firing' ? '' : '-'}`).join();
-      const message = {
-        key: `${integration} ${key} ${nowMs} ${statusOf(notification)} ${ids}`,
-        integration,
-        lane: key,
-      };
+      const message = { key: idempotencyKey(integration, key, nowMs, ids), integration, lane: key };
       outbox.add({ ...message, payload: JSON.stringify(notification) }, nowMs);
     }
   }
+}
+
+/** A group that goes to another receiver now is another one: what the first was told has to be resolved there. */
+function keyOf(receiver: string, group: string): string {
+  return `${receiver} ${group}`;
 }
 
 /** Whether less than `lengthMs` has passed; a clock that was set back must not keep anybody from being told. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { IntegrationConfig, Receiver } from '../engine/alerting.ts';
 import type { Labels } from '../store/alert-log.ts';
 import type { Notice } from './notice.ts';
@@ -44,4 +45,9 @@ export function commonOf(sets: readonly Labels[]): Labels {
   return Object.fromEntries(
     Object.entries(first).filter(([name, value]) => others.every((labels) => labels[name] === value)),
   );
+}
+
+/** The same for every attempt to deliver one message, and short enough for a header. */
+export function idempotencyKey(...parts: readonly (string | number)[]): string {
+  return createHash('sha256').update(parts.join('\n')).digest('hex');
 }

@@ -8,6 +8,7 @@ import type { ActionRecord, Actions } from '../store/actions.ts';
 import type { Labels } from '../store/alert-log.ts';
 import type { Outbox } from '../store/outbox.ts';
 import { labelsOf, sloLink } from './notice.ts';
+import { idempotencyKey } from './notification.ts';
 import { matchesAll } from './routing.ts';
 import { number, sloName } from './wording.ts';
 
@@ -115,7 +116,10 @@ export class Remediator {
       link: sloLink(this.#options.externalUrl, slo.id),
     };
     const integration = remediationIntegration(name);
-    outbox.add({ key: `${integration} ${id}`, integration, lane: String(id), payload: JSON.stringify(call) }, nowMs);
+    outbox.add(
+      { key: idempotencyKey(integration, id), integration, lane: String(id), payload: JSON.stringify(call) },
+      nowMs,
+    );
   }
 }
 

@@ -23,23 +23,12 @@ function walk(route: Route, labels: Labels, parent: string): RoutePath[] {
   if (!matchesAll(route.matchers, labels)) return [];
   const path = `${parent}${parent === '' ? '' : '/'}{${route.matchers.map(matcherText).join(',')}}`;
   const found: RoutePath[] = [];
-  for (const [i, child] of route.routes.entries()) {
+  for (const child of route.routes) {
     const deeper = walk(child, labels, path);
-    // Two routes with the same matchers and another receiver are two groups.
-    found.push(
-      ...deeper.map((one) => ({
-        ...one,
-        path: deeper.length > 0 && isRepeated(route, i) ? `${one.path}#${i}` : one.path,
-      })),
-    );
+    found.push(...deeper);
     if (deeper.length > 0 && !child.continue) break;
   }
   return found.length > 0 ? found : [{ route, path }];
-}
-
-function isRepeated({ routes }: Route, i: number): boolean {
-  const text = (route: Route): string => route.matchers.map(matcherText).join(',');
-  return routes.slice(0, i).some((route) => text(route) === text(routes[i]!));
 }
 
 function matcherText({ name, op, value }: Matcher): string {

@@ -103,6 +103,11 @@ export class Rig {
     return receiver.have(count);
   }
 
+  /** Waits until nothing is left to be delivered. */
+  async drained(): Promise<void> {
+    while (this.store.outbox.integrations().length > 0) await sleep(5);
+  }
+
   /** As after a kill: what was in memory is gone, except that the engine's events are recovered. */
   async restart(alerting = this.#alerting): Promise<void> {
     this.#alerting = alerting;

@@ -19,11 +19,6 @@ async function started(more = '', answer = answering(200)) {
   return { receiver, rig: new Rig(alertingOf(webhookTo(receiver.url, more))) };
 }
 
-/** Waits until all that the notifier has begun is over. */
-async function settled(rig: Rig): Promise<void> {
-  await rig.restart();
-}
-
 test('an alert that fires is told in the body of Alertmanager, version 4', async () => {
   const { receiver, rig } = await started();
   rig.push(50, 50);
@@ -89,7 +84,7 @@ test('with send_resolved: false the end of an alert is not told', async () => {
   await receiver.have(1);
   rig.pass(6 * MINUTE_MS);
   rig.push(100, 0);
-  await settled(rig);
+  await rig.drained();
   expect(receiver.received.length).toBe(1);
 });
 
@@ -114,6 +109,6 @@ test('an alert is told once, however often it is looked at and the server is res
     rig.push(50, 50);
     await rig.restart();
   }
-  await settled(rig);
+  await rig.drained();
   expect(receiver.received.length).toBe(1);
 });
