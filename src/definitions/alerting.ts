@@ -147,7 +147,7 @@ class AlertingReader {
   #secret<K extends string>(config: Part<{ [key in K]?: string }>, key: K, fileKey: K): Secret | null {
     const text = config.at(key);
     const file = config.at(fileKey);
-    if (text !== null && file !== null) this.#wrong(file as Part<unknown>, `${key} is there as well`);
+    if (text !== null && file !== null && config.sound()) this.#wrong(file as Part<unknown>, `${key} is there as well`);
     if (text !== null) return this.#text(text as Part<string>);
     if (file === null || !file.sound()) return null;
     return this.#found(file as Part<unknown>, fileSecret(file.value as string, this.#secrets));
