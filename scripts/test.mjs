@@ -1,7 +1,7 @@
 /**
  * `npm test`: all tests, with arguments passed through to Vitest.
  *
- * The end-to-end tests talk to a real Prometheus. Where it is missing it is installed if this user may (Debian, root);
+ * The end-to-end tests talk to a real Prometheus and a real Alertmanager. What is missing is installed if this user may (Debian, root);
  * otherwise those tests are skipped, and said to be. With SLIPSTREAM_E2E=required nothing may be skipped.
  */
 import { spawnSync } from 'node:child_process';
@@ -11,7 +11,10 @@ import { join, sep } from 'node:path';
 import { missingPackages } from './debian.mjs';
 import { prepare, root } from './prepare.mjs';
 
-const PACKAGES = [{ name: 'prometheus', program: 'prometheus' }];
+const PACKAGES = [
+  { name: 'prometheus', program: 'prometheus' },
+  { name: 'prometheus-alertmanager', program: 'prometheus-alertmanager' },
+];
 const required = process.env.SLIPSTREAM_E2E === 'required';
 
 function providePeers() {

@@ -3,7 +3,15 @@ import { readDocuments, type SourceFile } from './definitions/document.ts';
 import { type Address, FORMS, type Form, parseAddress, parseSize } from './definitions/forms.ts';
 import { readText } from './definitions/load.ts';
 import { anyOf, type Problem, shown } from './definitions/problem.ts';
-import { LOG_LEVELS, type LogLevel, readServerFile, type ServerFile } from './definitions/server-file.ts';
+import type { SecretSource } from './definitions/secret.ts';
+import {
+  LOG_LEVELS,
+  type LogLevel,
+  type ReadServerFile,
+  readServerFile,
+  type ServerFile,
+} from './definitions/server-file.ts';
+import type { Alerting } from './engine/alerting.ts';
 import { parseDuration } from './engine/duration.ts';
 
 /** Server file, environment and flags to one frozen `Config`: a flag wins over its variable, and both win over the file. */
@@ -31,8 +39,8 @@ export interface Config {
   readonly ha: { readonly clusterLabel: string; readonly replicaLabel: string; readonly failoverMs: number } | null;
   readonly log: { readonly level: LogLevel; readonly format: 'json' };
   readonly limits: Limits;
-  /** As the file says it; null when it says nothing. */
-  readonly alerting: Readonly<Record<string, unknown>> | null;
+  /** Of the server file; null when it says nothing. An alerting file among the definitions says the same. */
+  readonly alerting: Alerting | null;
 }
 
 export interface Limits {
@@ -60,6 +68,11 @@ export interface Limits {
   readonly sendingPeriodMs: number;
   /** Bodies that are decompressed at a time. */
   readonly gunzipsMax: number;
+  /** Notifications that wait for one receiver. */
+  readonly outboxMax: number;
+  /** Alerts that are over and kept. */
+  readonly alertHistoryMax: number;
+  readonly silencesMax: number;
 }
 
 export interface LoadedConfig {
@@ -191,6 +204,9 @@ const DEFAULT_LIMITS: Limits = {
   sendingBytesPerSecondMin: 1024,
   sendingPeriodMs: 5_000,
   gunzipsMax: 4,
+  outboxMax: 10_000,
+  alertHistoryMax: 100_000,
+  silencesMax: 1_000,
 };
 
 const DEFAULT_HA = { clusterLabel: 'cluster', replicaLabel: '__replica__', failover: '30s' };
@@ -206,13 +222,13 @@ export function loadConfig(flags: ServeFlags, env: Environment): LoadedConfig {
 /** The pure part of `loadConfig`. */
 export function readConfig(source: SourceFile | null, flags: ServeFlags, env: Environment): LoadedConfig {
   const problems: Problem[] = [];
-  const file = source === null ? {} : readFile(source, problems);
+  const folder = source === null ? '' : dirname(source.file);
+  const { file, alerting } = source === null ? NO_FILE : readFile(source, { env, folder }, problems);
   const text = settings(flags, env, problems);
   if (problems.some(({ severity }) => severity === 'error')) return { config: null, problems };
 
   const durationMs = (name: FlagName, ofFile: string | undefined): number =>
     parseDuration(text(name) ?? ofFile ?? SERVE_FLAGS[name].default)!.ms;
-  const folder = source === null ? '' : dirname(source.file);
   const config: Config = {
     configFile: source?.file ?? null,
     listen: parseAddress(text('listen') ?? file.listen ?? SERVE_FLAGS.listen.default)!,
@@ -234,7 +250,7 @@ export function readConfig(source: SourceFile | null, flags: ServeFlags, env: En
       format: file.log?.format ?? 'json',
     },
     limits: readLimits(file.limits ?? {}),
-    alerting: (file.alerting as Record<string, unknown> | undefined) ?? null,
+    alerting,
   };
   return { config: frozen(config), problems };
 }
@@ -278,11 +294,13 @@ export function reconfigured(running: Config, read: Config): Reconfigured {
   return { config: { ...read, ...kept }, applied: differing(AT_RELOAD), waiting: differing(AT_START) };
 }
 
-function readFile(source: SourceFile, problems: Problem[]): ServerFile {
+const NO_FILE: ReadServerFile = { file: {}, alerting: null };
+
+function readFile(source: SourceFile, secrets: SecretSource, problems: Problem[]): ReadServerFile {
   const [document, second] = readDocuments(source, problems);
-  if (document === undefined) return {};
+  if (document === undefined) return NO_FILE;
   second?.error([], 'a server file is one document');
-  return readServerFile(document).value;
+  return readServerFile(document, secrets);
 }
 
 /** The text of a setting that a flag or a variable gives; one that is wrong is a problem that names it. */
@@ -366,6 +384,9 @@ function readLimits(limits: NonNullable<ServerFile['limits']>): Limits {
     sendingBytesPerSecondMin: bytes(limits.sending_bytes_per_second, DEFAULT_LIMITS.sendingBytesPerSecondMin),
     sendingPeriodMs: ms(limits.sending_period, DEFAULT_LIMITS.sendingPeriodMs),
     gunzipsMax: limits.gunzips ?? DEFAULT_LIMITS.gunzipsMax,
+    outboxMax: limits.outbox_notifications ?? DEFAULT_LIMITS.outboxMax,
+    alertHistoryMax: limits.alert_history ?? DEFAULT_LIMITS.alertHistoryMax,
+    silencesMax: limits.silences ?? DEFAULT_LIMITS.silencesMax,
   };
 }
 

@@ -17,12 +17,15 @@ import { SlowSenders } from './api/slow-sender.ts';
 import { inSpan } from './api/tracing.ts';
 import { WriteEndpoint } from './api/write.ts';
 import type { Config } from './config.ts';
+import { readLabelMatcher } from './definitions/label-matcher.ts';
+import { NO_ALERTING } from './engine/alerting.ts';
 import { Engine, type EngineOptions } from './engine/engine.ts';
-import type { Slo } from './engine/slo.ts';
+import type { Matcher, Slo } from './engine/slo.ts';
 import { Kernel } from './ingest/kernel.ts';
 import { OtlpReceiver } from './ingest/otlp-receive.ts';
 import { EventReader } from './ingest/pushed-events.ts';
 import { RemoteWriteReceiver } from './ingest/receive.ts';
+import { Notifier } from './notify/notifier.ts';
 import { Journal, recover } from './store/recovery.ts';
 import { Store } from './store/store.ts';
 
@@ -118,7 +121,18 @@ export async function startService({
   const { connectionsMax, headTimeoutMs, idleTimeoutMs } = limits;
   const connections = { connectionsMax, headTimeoutMs, idleTimeoutMs, slowSenders };
   const otlpServers = new OtlpServers();
-  const metrics = { version, startedMs, live, store, clock, pressure, slowSenders, ...counters };
+  const serverUrl = (): string => urlOf(app.server.address() as AddressInfo);
+  const notifier = new Notifier({
+    alerting: config.alerting ?? NO_ALERTING,
+    store,
+    serverUrl,
+    staleAfterMs: config.staleAfterMs,
+    limits,
+    compileMatcher: (text) => readLabelMatcher(text) as Matcher,
+    log: logger,
+    clock,
+  });
+  const metrics = { version, startedMs, live, store, clock, pressure, slowSenders, notifier, ...counters };
   const app = createApp({
     live,
     history: store.history,
@@ -127,6 +141,7 @@ export async function startService({
     intake,
     endpoints: [write, otlpHttp],
     events: { intake, bodyBytesMax: Math.min(bodyBytesMax, jsonBytesMax), counters: pushes },
+    alerts: { notifier, log: store.alerts, actions: store.actions, silencesMax: limits.silencesMax },
     metrics,
     reload: () => reload(),
     connections,
@@ -184,6 +199,7 @@ export async function startService({
     const started = performance.now();
     const { engine } = live.current;
     const recovered = recover(store, engine, clock());
+    engine.restoreAlerts(notifier.savedAlerts);
     engine.restartCounts();
     counters.service.recoverySeconds = (performance.now() - started) / 1000;
     logger.info({ ...recovered, seconds: counters.service.recoverySeconds }, 'state recovered');
@@ -209,6 +225,7 @@ export async function startService({
       const fields = { slo: sloId, group, alert, severity, from, to, at: new Date(atMs).toISOString() };
       logger.info(fields, `alert ${alert} of ${sloId} is ${to}`);
     }
+    notifier.tick(engine);
     degradedLog.look(engine);
     if (store.history.draw(engine) > UNWRITTEN_MINUTES_MAX) void snapshot();
   };
@@ -224,6 +241,7 @@ export async function startService({
     loopDelay.stop();
     slowSenders.stop();
     intake.drain();
+    const told = notifier.stop();
     const drained = Promise.all([app.close(), otlpServers.drain()]);
     const late = new AbortController();
     const timeout = sleep(DRAIN_MS, 'late', { signal: late.signal, ref: false }).catch(() => 'drained');
@@ -234,6 +252,7 @@ export async function startService({
       await drained;
     }
     late.abort();
+    await told;
     if (saving !== null) await saving;
     await snapshot();
     try {
@@ -245,7 +264,7 @@ export async function startService({
 
   let closed: Promise<void> | null = null;
   return {
-    url: urlOf(app.server.address() as AddressInfo),
+    url: serverUrl(),
     otlp: otlpServers,
     get engine() {
       return live.current.engine;

@@ -43,6 +43,9 @@ test('without a file, a flag or a variable every setting has its default', () =>
         sendingBytesPerSecondMin: 1024,
         sendingPeriodMs: 5_000,
         gunzipsMax: 4,
+        outboxMax: 10_000,
+        alertHistoryMax: 100_000,
+        silencesMax: 1_000,
       },
       alerting: null,
     },
@@ -66,7 +69,7 @@ test('a server file sets everything, its paths relative to itself', () => {
     ha: { clusterLabel: 'dc', replicaLabel: '__replica__', failoverMs: 60_000 },
     log: { level: 'warn', format: 'json' },
     limits: { bodyBytesMax: MIB, decodedBytesMax: 64 * MIB, seriesMax: 1000, labelNameBytesMax: 512 },
-    alerting: { route: { receiver: 'chat' } },
+    alerting: { route: { receiver: 'chat' }, receivers: [{ name: 'chat', integrations: [] }] },
   });
 });
 

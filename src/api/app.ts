@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import type { Deployments } from '../store/deployments.ts';
 import type { History } from '../store/history.ts';
 import type { Overrides } from '../store/overrides.ts';
+import { type AlertRoutesOptions, alertRoutes } from './alerts.ts';
 import type { AnswerSources } from './answer-sources.ts';
 import { type ConnectionLimits, limitConnections, serverOptions } from './connections.ts';
 import { deploymentRoutes } from './deployments.ts';
@@ -24,6 +25,7 @@ import { RETRY_AFTER_SECONDS } from './otlp-answers.ts';
 import { overrideRoutes } from './overrides.ts';
 import { reloadRoute } from './reload.ts';
 import { reportRoute } from './report.ts';
+import { type SilenceRoutesOptions, silenceRoutes } from './silences.ts';
 import { sloRoutes } from './slos.ts';
 import { sourceRoutes } from './sources.ts';
 import { traceRequests } from './tracing.ts';
@@ -44,6 +46,7 @@ export interface AppOptions {
   readonly intake: Intake;
   readonly endpoints: readonly Endpoint[];
   readonly events: EventsOptions;
+  readonly alerts: Pick<AlertRoutesOptions, 'notifier' | 'log' | 'actions'> & Pick<SilenceRoutesOptions, 'silencesMax'>;
   readonly metrics: MetricsSources;
   /** Reads all files again and tells what changed. */
   readonly reload: () => Promise<string>;
@@ -61,6 +64,7 @@ export function createApp({
   intake,
   endpoints,
   events,
+  alerts,
   metrics,
   reload,
   connections,
@@ -140,6 +144,8 @@ export function createApp({
   flaggerRoutes(app, answers);
   overrideRoutes(app, answers);
   deploymentRoutes(app, answers);
+  alertRoutes(app, { ...alerts, intake, live, clock });
+  silenceRoutes(app, { ...alerts, intake, clock });
   metricsRoute(app, metrics);
   methods.refuseOthers();
   return app;

@@ -71,6 +71,11 @@ export const ERRORS = {
     message: 'there is no override {id}',
     remedy: '`GET /api/v1/gate/overrides` lists them with their ids.',
   },
+  silence_not_found: {
+    status: 404,
+    message: 'there is no silence {id}',
+    remedy: '`GET /api/v1/silences` lists those that there are; one is forgotten five days after its end.',
+  },
   not_found: {
     status: 404,
     message: 'there is nothing at {path}',
@@ -85,6 +90,19 @@ export const ERRORS = {
     status: 500,
     message: 'a bug in Slipstream: the log says more',
     remedy: 'Please report it with the log line of the same time.',
+  },
+
+  // Alerts
+  invalid_silence: {
+    status: 400,
+    message: '{detail}',
+    remedy: 'Correct what the message names; docs/alerting.md has an example.',
+  },
+  too_many_silences: {
+    status: 409,
+    message: 'there are {count} silences, as many as there may be',
+    remedy:
+      'Let one silence with a regular expression stand for several, or raise `limits.silences` in the server file.',
   },
 
   // Writing: what can never succeed, and is answered so that the sender drops it and goes on

@@ -1,3 +1,5 @@
+import { prometheusLabelName } from '../engine/label-set.ts';
+
 /** Prometheus text format 0.0.4: families of samples, each family's lines together under its HELP and TYPE. */
 
 export const EXPOSITION_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -89,17 +91,13 @@ export function labelText(...sets: readonly (Readonly<Record<string, string>> | 
   for (const set of sets) {
     if (set === undefined) continue;
     for (const [rawName, value] of Object.entries(set)) {
-      const name = labelName(rawName);
+      const name = prometheusLabelName(rawName);
       if (name === '' || name.startsWith('__') || value === '' || seen.has(name)) continue;
       seen.add(name);
       parts.push(`${name}="${escapeLabelValue(value)}"`);
     }
   }
   return parts.length === 0 ? '' : `{${parts.join(',')}}`;
-}
-
-function labelName(raw: string): string {
-  return raw.replace(/[^a-zA-Z0-9_]/g, '_').replace(/^(?=[0-9])/, '_');
 }
 
 /**
@@ -113,7 +111,7 @@ export function groupedLabelText(
 ): LabelText {
   const all: Record<string, string> = { ...fixed };
   for (const [rawName, value] of Object.entries(group)) {
-    let name = labelName(rawName);
+    let name = prometheusLabelName(rawName);
     while (Object.hasOwn(all, name) || name.startsWith('__')) name = `exported_${name}`;
     all[name] = value;
   }

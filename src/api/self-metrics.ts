@@ -1,6 +1,7 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Engine } from '../engine/engine.ts';
 import type { SloState } from '../engine/state.ts';
+import type { Notifier } from '../notify/notifier.ts';
 import type { Store } from '../store/store.ts';
 import type { HttpCounters, ProtocolCounters, ServiceCounters } from './counters.ts';
 import { type Exposition, groupedLabelText, labelText, Summary } from './exposition.ts';
@@ -21,6 +22,7 @@ export interface SelfMetricsSources {
   readonly service: ServiceCounters;
   readonly pressure: Pressure;
   readonly slowSenders: SlowSenders;
+  readonly notifier: Notifier;
 }
 
 const NANOSECONDS = 1e9;
@@ -67,6 +69,7 @@ export function addSelfMetrics(
   addStore(out, sources.store, sources.write);
   addService(out, sources.service);
   addConfig(out, sources.service);
+  addNotify(out, sources.notifier);
   addHttp(out, sources.http);
   addPressure(out, sources.pressure, sources.slowSenders);
   addProcess(out, sources.startedMs, lag);
@@ -167,6 +170,40 @@ function addConfig(out: Exposition, service: ServiceCounters): void {
   out
     .summary('slipstream_config_reload_duration_seconds', 'How long reloads took, for which requests waited.')
     .addSummary(service.reload);
+}
+
+function addNotify(out: Exposition, notifier: Notifier): void {
+  const { counters } = notifier;
+  const active = out.gauge('slipstream_alerts_active', 'Alerts that are pending or firing.');
+  const states = notifier.tracked.map(({ record }) => record.state);
+  for (const state of ['pending', 'firing'] as const) {
+    active.add(states.filter((each) => each === state).length, labelText({ state }));
+  }
+  const delivered = out.counter('slipstream_notifications_delivered_total', 'Notifications that a receiver has taken.');
+  const failures = out.counter(
+    'slipstream_notification_failures_total',
+    'Attempts to tell a receiver that failed, by reason.',
+  );
+  const lost = out.counter('slipstream_notifications_lost_total', 'Notifications that were given up.');
+  const latency = out.summary(
+    'slipstream_notification_latency_seconds',
+    'How long after the tick that wanted it a notification was taken.',
+  );
+  for (const [receiver, { delivered: taken, failures: byReason, lost: gone, latency: took }] of counters.integrations) {
+    const labels = labelText({ receiver });
+    delivered.add(taken, labels);
+    for (const [reason, count] of Object.entries(byReason)) failures.add(count, labelText({ receiver, reason }));
+    lost.add(gone, labels);
+    latency.addSummary(took, labels);
+  }
+  const waiting = out.gauge('slipstream_notifications_waiting', 'Notifications that are not delivered yet.');
+  for (const [receiver, count] of notifier.waiting()) waiting.add(count, labelText({ receiver }));
+  out
+    .counter('slipstream_alert_write_failures_total', 'Ticks whose alerts could not be written down.')
+    .add(counters.writeFailures);
+  out
+    .gauge('slipstream_silences', 'Silences that are kept, those that are over among them.')
+    .add(notifier.silences.size);
 }
 
 function addHttp(out: Exposition, http: HttpCounters): void {

@@ -7,7 +7,7 @@ import type { PushSourceState, SourceState } from '../engine/sources.ts';
 import { isDegraded } from './degraded-log.ts';
 import { apiError } from './errors.ts';
 import type { Live } from './live.ts';
-import { onlyParameters, type QueryParameters, single } from './query.ts';
+import { count, onlyParameters, type QueryParameters, single } from './query.ts';
 
 const SOURCES_DEFAULT = 1000;
 const SOURCES_MAX = 10_000;
@@ -33,7 +33,7 @@ export function sourceRoutes(app: FastifyInstance, live: Live, clock: () => numb
     const slo = single(query, 'slo') ?? null;
     if (slo !== null && engine.slo(slo) === null) throw apiError('slo_not_found', { id: slo });
     const filter = { job: single(query, 'job') ?? null, instance: single(query, 'instance') ?? null, slo };
-    const walk = engine.sourceWalk(filter, limitOf(query));
+    const walk = engine.sourceWalk(filter, count(query, 'limit', SOURCES_MAX) ?? SOURCES_DEFAULT);
     const { sources, total } = await walks.run(async () => {
       await inTurns(
         () => engine.seriesCount,
@@ -83,14 +83,6 @@ async function inTurns(count: () => number, look: (from: number, to: number) => 
     look(from, Math.min(from + LOOKS_A_TURN, count()));
     await nextTurn();
   }
-}
-
-function limitOf(query: QueryParameters): number {
-  const text = single(query, 'limit');
-  if (text === undefined) return SOURCES_DEFAULT;
-  const limit = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (limit >= 1 && limit <= SOURCES_MAX) return limit;
-  throw apiError('bad_parameter', { name: 'limit', expected: `a number from 1 to ${SOURCES_MAX}`, got: text });
 }
 
 /** One after the other: what takes long must not take all there is. */

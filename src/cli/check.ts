@@ -3,6 +3,7 @@ import { formatProblem, type Problem } from '../definitions/document.ts';
 import { type LoadedDefinitions, loadDefinitions } from '../definitions/load.ts';
 import type { ReadOptions } from '../definitions/readers.ts';
 import { nativeSli } from '../definitions/sli.ts';
+import type { Alerting } from '../engine/alerting.ts';
 import { formatDuration } from '../engine/duration.ts';
 import type { Slo, SloWindow } from '../engine/slo.ts';
 import { EXIT, type Io } from './io.ts';
@@ -33,15 +34,23 @@ export function checkCommand(
   return valid ? EXIT.yes : EXIT.no;
 }
 
-function asText({ slos, problems, files }: LoadedDefinitions): string {
+function asText({ slos, alerting, problems, files }: LoadedDefinitions): string {
   const lines = [
     ...problems.map(formatProblem),
     ...slos.map(
       (slo) => `${slo.id}: ${slo.sli.kind}, ${ratioToPercent(slo.objective)}% over ${windowText(slo.window)}`,
     ),
+    ...(alerting === null ? [] : [alertingText(alerting)]),
     `${counted(files.length, 'file')}: ${counted(slos.length, 'SLO')}, ${tally(problems)}`,
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function alertingText({ alertmanagers, receivers, remediations }: Alerting): string {
+  const replicas = alertmanagers.flatMap(({ urls }) => urls);
+  const parts = [counted(receivers.length, 'receiver'), counted(replicas.length, 'Alertmanager')];
+  if (remediations.length > 0) parts.push(counted(remediations.length, 'remediation'));
+  return `alerting: ${parts.join(', ')}`;
 }
 
 function windowText(window: SloWindow): string {

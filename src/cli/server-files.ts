@@ -4,7 +4,7 @@ import { formatProblem } from '../definitions/problem.ts';
 import { fingerprintOf, type Watched } from '../definitions/watch.ts';
 import type { Slo } from '../engine/slo.ts';
 import { EXIT, type Io } from './io.ts';
-import { readSlos } from './slos.ts';
+import { readFiles } from './slos.ts';
 
 /** What a server is made of: its server file and the definitions that it names. Read at the start, and at each reload. */
 export class ServerFiles implements Watched {
@@ -33,8 +33,13 @@ export class ServerFiles implements Watched {
       this.paths = paths;
       this.seen = fingerprintOf(paths);
     }
-    const slos = readSlos(config.sloPaths, io, config);
-    return typeof slos === 'number' ? slos : { config, slos };
+    const found = readFiles(config.sloPaths, io, { ...config, env: io.env });
+    if (typeof found === 'number') return found;
+    if (found.alerting !== null && config.alerting !== null) {
+      io.err('alerting is in the server file and in an alerting file: keep one of them\n');
+      return EXIT.no;
+    }
+    return { config: { ...config, alerting: found.alerting ?? config.alerting }, slos: found.slos };
   }
 
   /** The same again; what would have been printed is returned. */

@@ -11,15 +11,9 @@ export type Format =
   | 'openslo'
   | 'server'
   | 'gate'
+  | 'alerting'
   | 'scenario'
-  | 'unknown'
-  | Unread;
-
-/** Formats that are known and not read by this version. */
-export const UNREAD = {
-  alerting: 'alerting',
-} as const;
-export type Unread = keyof typeof UNREAD;
+  | 'unknown';
 
 export const UNKNOWN_FORMAT =
   "unknown format; known are the native one ('apiVersion: slipstream/v1'), the service list ('services:'), " +

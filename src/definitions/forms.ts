@@ -1,9 +1,13 @@
+import { Temporal } from 'temporal-polyfill';
 import { DAY_MS, HOUR_MS, MINUTE_MS, parseDuration, SECOND_MS } from '../engine/duration.ts';
 import { timeOfText } from '../engine/instant.ts';
 import type { Duration } from '../engine/slo.ts';
 import { readCheck } from './check-expression.ts';
+import { readLabelMatcher } from './label-matcher.ts';
 import { parseShorthand, parseSliceWindow } from './openslo/duration.ts';
 import { shown } from './problem.ts';
+import { ruleFault } from './recurrence.ts';
+import { hasVariables } from './secret.ts';
 import { type Fault, isFault, readSelector } from './selector.ts';
 
 /** Texts with a form of their own. A schema names one (`Type.String({form: 'duration'})`), the reader parses it again. */
@@ -213,6 +217,40 @@ function dnsLabel(text: string): Fault | null {
   return fault(`must be an RFC 1123 label of at most 63 lower case letters, digits and inner '-', got ${shown(text)}`);
 }
 
+function labelMatcher(text: string): Fault | null {
+  const read = readLabelMatcher(text);
+  return 'message' in read ? read : null;
+}
+
+function httpUrl(text: string): Fault | null {
+  return isHttpUrl(text) ? null : fault(`must be a URL such as https://slipstream.example, got ${shown(text)}`);
+}
+
+/** A URL that may hold a secret, which a message must not show. */
+function secretUrl(text: string): Fault | null {
+  return hasVariables(text) || isHttpUrl(text) ? null : fault('must be a URL that begins with http:// or https://');
+}
+
+function isHttpUrl(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+}
+
+const LOCAL_TIME = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?$/;
+
+function localTime(text: string): Fault | null {
+  try {
+    if (LOCAL_TIME.test(text) && Temporal.PlainDateTime.from(text, { overflow: 'reject' })) return null;
+  } catch {
+    // A RangeError: there is no such day or hour.
+  }
+  return fault(`must be a local time such as 2026-01-04T02:00, got ${shown(text)}`);
+}
+
+function recurrence(text: string): Fault | null {
+  const message = ruleFault(text);
+  return message === null ? null : fault(message);
+}
+
 const delay = durationBetween(0, '0s', YEARS_MS, '10y');
 const alertWindow = durationBetween(SECOND_MS, '1s', ROLLING_MAX_MS, '400d');
 
@@ -239,6 +277,11 @@ export const FORMS = {
   size,
   address,
   timeZone,
+  labelMatcher,
+  httpUrl,
+  secretUrl,
+  localTime,
+  recurrence,
   selector,
   selectorTemplate,
   check,

@@ -1,5 +1,8 @@
 import { readFileSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Alerting } from '../engine/alerting.ts';
 import type { Slo } from '../engine/slo.ts';
+import { readAlertingFile } from './alerting.ts';
 import { type DefinitionDocument, FILE_BYTES_MAX, readDocuments, type SourceFile } from './document.ts';
 import { type Format, recognise } from './format.ts';
 import type { Found } from './found.ts';
@@ -19,6 +22,8 @@ export interface Definitions {
   readonly slos: readonly Slo[];
   /** By the id of the SLO. */
   readonly sources: ReadonlyMap<string, SloSource>;
+  /** Null without an alerting file, and when something is wrong with it. */
+  readonly alerting: Alerting | null;
   /** By file, line and column. Without an error among them every SLO of the files is in `slos`. */
   readonly problems: readonly Problem[];
 }
@@ -53,7 +58,10 @@ export function readDefinitions(files: readonly SourceFile[], options: Partial<R
   const problems: Problem[] = [];
   const slos: Slo[] = [];
   const sources = new Map<string, SloSource>();
-  for (const found of readAll(parse(files, problems), { ...DEFAULT_READ_OPTIONS, ...options })) {
+  const documents = parse(files, problems);
+  const alertingDocuments = documents.filter(({ root }) => recognise(root) === 'alerting');
+  const allOptions = { ...DEFAULT_READ_OPTIONS, ...options };
+  for (const found of readAll(documents, allOptions)) {
     const { slo, document } = found;
     const first = sources.get(slo.id);
     if (first === undefined) {
@@ -64,11 +72,19 @@ export function readDefinitions(files: readonly SourceFile[], options: Partial<R
   return {
     slos,
     sources,
+    alerting: readAlertings(alertingDocuments, allOptions),
     problems: sortProblems(
       problems,
       files.map(({ file }) => file),
     ),
   };
+}
+
+/** There is one, or none. */
+function readAlertings([first, second]: readonly DefinitionDocument[], { env }: ReadOptions): Alerting | null {
+  if (first === undefined) return null;
+  second?.error([], `alerting is already defined in ${first.file}:${first.line([])}`);
+  return readAlertingFile(first, env === null ? null : { env, folder: dirname(first.file) });
 }
 
 function parse(files: readonly SourceFile[], problems: Problem[]): DefinitionDocument[] {
@@ -93,7 +109,7 @@ function readAll(documents: readonly DefinitionDocument[], options: ReadOptions)
   }
   const place = new Map(documents.map((document, i) => [document, i]));
   return [...byFormat]
-    .flatMap(([format, group]) => READERS[format](group, options))
+    .flatMap(([format, group]) => (format === 'alerting' ? [] : READERS[format](group, options)))
     .sort((a, b) => place.get(a.document)! - place.get(b.document)!);
 }
 

@@ -1,6 +1,11 @@
 import { type Static, Type } from 'typebox';
+import type { Alerting } from '../engine/alerting.ts';
+import { readAlerting } from './alerting.ts';
+import { AlertingSchema } from './alerting-schema.ts';
 import type { DefinitionDocument } from './document.ts';
-import { type Checked, checkDocument, described, either, mapping, oneOf, text } from './schema.ts';
+import { Part } from './part.ts';
+import { checkDocument, described, either, mapping, oneOf, text } from './schema.ts';
+import type { SecretSource } from './secret.ts';
 
 /** The server file: what `serve --config` reads. Flags and variables win over it, see config.ts. */
 
@@ -55,6 +60,9 @@ const LimitsSchema = mapping({
   sending_bytes_per_second: described('A body that brings in less is cut off; 1KiB by default.', bytes),
   sending_period: described('How long a body has to bring it in; 5s by default.', timer),
   gunzips: described('Bodies that are decompressed at a time; 4 by default.', count),
+  outbox_notifications: described('That wait for one receiver; 10000 by default.', count),
+  alert_history: described('Alerts that are over and kept; 100000 by default.', count),
+  silences: described('1000 by default.', count),
 });
 
 export const ServerSchema = mapping(
@@ -83,7 +91,7 @@ export const ServerSchema = mapping(
     ),
     log: Type.Optional(LogSchema),
     limits: described('What is larger is refused.', Type.Optional(LimitsSchema)),
-    alerting: described('Receivers and routes.', Type.Optional(Type.Object({}))),
+    alerting: described('Receivers and routes.', Type.Optional(AlertingSchema)),
   },
   { title: 'Settings of a server' },
 );
@@ -91,6 +99,14 @@ export type ServerFile = Static<typeof ServerSchema>;
 
 export const SERVER_KEYS = Object.keys(ServerSchema.properties);
 
-export function readServerFile(document: DefinitionDocument): Checked<ServerFile> {
-  return checkDocument(ServerSchema, document);
+export interface ReadServerFile {
+  readonly file: ServerFile;
+  /** Null without `alerting`, and when something is wrong with it. */
+  readonly alerting: Alerting | null;
+}
+
+export function readServerFile(document: DefinitionDocument, secrets: SecretSource | null): ReadServerFile {
+  const checked = checkDocument(ServerSchema, document);
+  const alerting = Part.whole(checked).at('alerting');
+  return { file: checked.value, alerting: alerting === null ? null : readAlerting(alerting, secrets) };
 }

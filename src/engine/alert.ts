@@ -1,4 +1,30 @@
+import type { Group } from './ledger.ts';
+import type { BurnRateAlert, Slo } from './slo.ts';
 import type { AlertStateName } from './state.ts';
+
+/** An alert that is pending or firing, and what it is judged by. */
+export interface ActiveAlert {
+  readonly slo: Slo;
+  readonly group: Group | null;
+  readonly name: string;
+  readonly severity: string;
+  /** Null of `error-budget-exhausted`, which has no windows. */
+  readonly rule: BurnRateAlert | null;
+  readonly state: 'pending' | 'firing';
+  /** Event time at which the state began. */
+  readonly sinceMs: number;
+  /** There is no data: the state is the last one known. */
+  readonly isFrozen: boolean;
+}
+
+/** Which alert, and how it stands: what has to outlive the process. */
+export interface SavedAlert {
+  readonly sloId: string;
+  readonly group: Group | null;
+  readonly name: string;
+  readonly state: ActiveAlert['state'];
+  readonly sinceMs: number;
+}
 
 /**
  * One alert: inactive -> pending -> firing -> inactive (resolved). Times are event time. While there is no data the alert is
@@ -31,6 +57,11 @@ export class Alert {
       this.state = 'pending';
     }
     return this.state !== before;
+  }
+
+  load(state: AlertStateName, sinceMs: number): void {
+    this.state = state;
+    this.sinceMs = sinceMs;
   }
 
   /** `frozenMs` of event time went by without data. */

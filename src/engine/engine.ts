@@ -1,15 +1,17 @@
 import { Accounts, type LedgerEntry } from './accounts.ts';
+import type { ActiveAlert, SavedAlert } from './alert.ts';
 import type { SampleBatch } from './batch.ts';
 import { FUTURE_MAX_MS, SAMPLE_STALE, SAMPLE_VALUE } from './batch.ts';
 import type { Subject } from './check.ts';
 import { MINUTE_MS } from './duration.ts';
 import { sliFingerprint } from './fingerprint.ts';
+import { groupText } from './history-minutes.ts';
 import { decodeSeries, type LabelSet, labelValue, readings, withOriginals } from './label-set.ts';
 import type { Group } from './ledger.ts';
 import { IngestOutcome } from './outcome.ts';
 import { type PushedEvents, Pushes, type PushOutcome } from './pushes.ts';
 import { Replicas } from './replicas.ts';
-import { Scope, scopeOf } from './scope.ts';
+import { type Reception, Scope, scopeOf } from './scope.ts';
 import { COUNTER, EXISTED_BEFORE, IDLE, OTHER, SeriesColumns, UNMATCHED } from './series-columns.ts';
 import { SeriesTable } from './series-table.ts';
 import { isSliced } from './slices.ts';
@@ -469,6 +471,31 @@ export class Engine {
       watch.setRestless(i, ledger.isRestless);
     }
     return transitions;
+  }
+
+  /** The alerts that are pending or firing since the last tick. */
+  activeAlerts(): ActiveAlert[] {
+    const active: ActiveAlert[] = [];
+    for (const { ledger } of this.#accounts.entries) ledger.listActive(active);
+    return active;
+  }
+
+  /**
+   * Takes over how all alerts stood when the process before this one ended, once its events are recovered: the snapshot knows
+   * the alerts of a while before, and the journal knows none.
+   */
+  restoreAlerts(saved: readonly SavedAlert[]): void {
+    const bySlo = new Map<string, SavedAlert[]>();
+    for (const alert of saved) bySlo.set(alert.sloId, [...(bySlo.get(alert.sloId) ?? []), alert]);
+    for (const { ledger } of this.#accounts.entries) {
+      const ofSlo = bySlo.get(ledger.slo.id) ?? [];
+      ledger.restoreAlerts(ofSlo.filter(({ group }) => groupText(group) === groupText(ledger.group)));
+    }
+  }
+
+  /** What is heard of an SLO. */
+  reception(slo: Slo, nowMs: number): Reception {
+    return this.#accounts.timeOf(this.#sloOf.get(slo.id)!).scope.reception(nowMs);
   }
 
   /** The states of one SLO as of its watermark: one, or one a group in order of appearance. Null when there is no such SLO. */

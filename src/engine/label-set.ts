@@ -21,6 +21,11 @@ export function labelSet(pairs: Iterable<readonly [name: string, value: string]>
   return { names: present.map(([name]) => name), values: present.map(([, value]) => value) };
 }
 
+/** A label name as every reader of Prometheus's formats knows it: `pyrra.dev/team` is `pyrra_dev_team`. */
+export function prometheusLabelName(raw: string): string {
+  return raw.replace(/[^a-zA-Z0-9_]/g, '_').replace(/^(?=[0-9])/, '_');
+}
+
 /** A name that occurs twice, or null. */
 export function repeatedName(names: readonly string[]): string | null {
   const seen = new Set<string>();

@@ -1,4 +1,4 @@
-import { Alert } from './alert.ts';
+import { type ActiveAlert, Alert, type SavedAlert } from './alert.ts';
 import { burnRate, exhaustedAtMs, goodRatio, leastErrorRatio } from './burn-rate.ts';
 import type { Period } from './calendar.ts';
 import { MinuteEvents } from './minute-events.ts';
@@ -144,6 +144,8 @@ export class Ledger {
   /** Judges every alert as of the watermark. The events up to it must have been settled. */
   evaluate(nowMs: number, transitions: AlertTransition[]): void {
     if (this.scope.hasNoData(nowMs)) {
+      // Up to here there was data, whether or not somebody looked: after a restart nobody has.
+      if (!this.#frozen) this.#evaluatedMs = this.#ring.settledMs;
       this.#frozen = true;
       return;
     }
@@ -276,6 +278,26 @@ export class Ledger {
     return this.scope.coverage(this.#coverageSlotMs, windowMs, nowMs);
   }
 
+  /** Adds the alerts that are pending or firing. */
+  listActive(active: ActiveAlert[]): void {
+    for (let i = 0; i < this.#alerts.length; i++) {
+      const { state, sinceMs } = this.#alerts[i]!;
+      if (state === 'inactive') continue;
+      const rule = this.#alertRules[i]?.rule ?? null;
+      const { name, severity } = rule ?? BUDGET_EXHAUSTED;
+      active.push({ slo: this.slo, group: this.group, name, severity, rule, state, sinceMs, isFrozen: this.#frozen });
+    }
+  }
+
+  /** Takes over how the alerts stood when the process before this one ended: what is not named was inactive. */
+  restoreAlerts(saved: readonly SavedAlert[]): void {
+    for (const [i, alert] of this.#alerts.entries()) {
+      const { name } = this.#alertRules[i]?.rule ?? BUDGET_EXHAUSTED;
+      const mine = saved.find((candidate) => candidate.name === name);
+      alert.load(mine?.state ?? 'inactive', mine?.sinceMs ?? Number.NaN);
+    }
+  }
+
   #alertStates(): AlertState[] {
     return this.#alerts.map((alert, i) => {
       const rule = this.#alertRules[i]?.rule;
@@ -316,10 +338,7 @@ export class Ledger {
     if (save.slices !== null) this.#slices?.load(save.slices);
     const names = this.#alertStates().map((alert) => alert.name);
     for (const saved of save.alerts) {
-      const alert = this.#alerts[names.indexOf(saved.name)];
-      if (alert === undefined) continue;
-      alert.state = saved.state;
-      alert.sinceMs = saved.sinceMs;
+      this.#alerts[names.indexOf(saved.name)]?.load(saved.state, saved.sinceMs);
     }
   }
 }

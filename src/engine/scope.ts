@@ -114,6 +114,11 @@ export class Scope {
     return nowMs - watermarkMs > this.#staleAfterMs || nowMs - this.settledAtMs > this.#staleAfterMs;
   }
 
+  /** Whether there is data; and when the watermark moved last, in time of arrival, NaN before it ever did. */
+  reception(nowMs: number): Reception {
+    return { hasData: !this.hasNoData(nowMs), movedAtMs: this.settledAtMs };
+  }
+
   /** Keeps coverage for windows of this slot size and length. */
   trackCoverage(slotMs: number, windowMs: number): void {
     track(this.#coverage, slotMs, windowMs);
@@ -167,6 +172,13 @@ export class Scope {
     restore(this.#coverage, save.coverage);
     restore(this.#reports, save.reports);
   }
+}
+
+/** A watermark that moves and yet lags is that of a sender that is catching up: no data, and no silence either. */
+export interface Reception {
+  readonly hasData: boolean;
+  /** Unix milliseconds; NaN when nothing was ever received. */
+  readonly movedAtMs: number;
 }
 
 function track(records: Map<number, Coverage>, slotMs: number, windowMs: number): void {

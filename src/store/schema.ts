@@ -48,6 +48,74 @@ const MIGRATIONS: readonly string[] = [
      revoked INTEGER
    ) STRICT;
    CREATE INDEX gate_override_service ON gate_override (service, expires);`,
+  // Times are Unix milliseconds; what is told of alerts in store/alert-log.ts, outbox.ts, silences.ts and actions.ts.
+  `CREATE TABLE alert (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     slo TEXT NOT NULL,
+     grp TEXT NOT NULL,
+     name TEXT NOT NULL,
+     severity TEXT NOT NULL,
+     state TEXT NOT NULL,
+     since REAL NOT NULL,
+     fired REAL,
+     ended REAL,
+     labels TEXT NOT NULL,
+     annotations TEXT NOT NULL,
+     link TEXT NOT NULL
+   ) STRICT;
+   CREATE UNIQUE INDEX alert_active ON alert (slo, grp, name) WHERE ended IS NULL;
+   CREATE INDEX alert_ended ON alert (ended);
+   CREATE TABLE alert_told (
+     alert INTEGER NOT NULL,
+     receiver TEXT NOT NULL,
+     status TEXT NOT NULL,
+     outcome TEXT NOT NULL,
+     first REAL NOT NULL,
+     last REAL NOT NULL,
+     times INTEGER NOT NULL,
+     PRIMARY KEY (alert, receiver, status, outcome)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE alert_group (
+     key TEXT PRIMARY KEY,
+     receiver TEXT NOT NULL,
+     labels TEXT NOT NULL,
+     told TEXT NOT NULL,
+     notified REAL NOT NULL,
+     quiet_until REAL NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE outbox (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     key TEXT NOT NULL UNIQUE,
+     integration TEXT NOT NULL,
+     lane TEXT NOT NULL,
+     payload TEXT NOT NULL,
+     attempts INTEGER NOT NULL,
+     due REAL NOT NULL,
+     created REAL NOT NULL
+   ) STRICT;
+   CREATE INDEX outbox_lane ON outbox (integration, lane, id);
+   CREATE TABLE silence (
+     id TEXT PRIMARY KEY,
+     matchers TEXT NOT NULL,
+     reason TEXT NOT NULL,
+     created_by TEXT NOT NULL,
+     created REAL NOT NULL,
+     starts REAL NOT NULL,
+     ends REAL NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE action (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     remediation TEXT NOT NULL,
+     slo TEXT NOT NULL,
+     grp TEXT NOT NULL,
+     reason TEXT NOT NULL,
+     dry_run INTEGER NOT NULL,
+     started REAL NOT NULL,
+     ended REAL,
+     outcome TEXT NOT NULL,
+     finished REAL
+   ) STRICT;
+   CREATE INDEX action_last ON action (remediation, slo, grp, id);`,
 ];
 
 /** Brings the database to the present schema, or refuses one that is newer. */

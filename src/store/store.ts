@@ -2,14 +2,18 @@ import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import Database, { type Statement } from 'better-sqlite3';
+import { Actions } from './actions.ts';
+import { AlertLog } from './alert-log.ts';
 import { Deployments } from './deployments.ts';
 import { CommitError, damaged, readable } from './errors.ts';
 import { History } from './history.ts';
+import { Outbox } from './outbox.ts';
 import { Overrides } from './overrides.ts';
 import { migrate } from './schema.ts';
+import { Silences } from './silences.ts';
 
 /**
- * The data directory: a journal of records, one snapshot, and history, in SQLite.
+ * The data directory: a journal of records, one snapshot, history, and who is told of alerts, in SQLite.
  *
  * Records are numbered from 1 without a gap, and everything is said in these numbers: `appendedSeq` is the last record that
  * was queued, `committedSeq` the last that will be there after a crash, `snapshotSeq` the last that the snapshot contains.
@@ -66,6 +70,10 @@ export class Store {
   readonly history: History;
   readonly deployments: Deployments;
   readonly overrides: Overrides;
+  readonly alerts: AlertLog;
+  readonly outbox: Outbox;
+  readonly silences: Silences;
+  readonly actions: Actions;
   readonly #db: Database.Database;
   readonly #insert: Statement<[number, Uint8Array]>;
   readonly #insertAll: (records: readonly Uint8Array[]) => void;
@@ -90,6 +98,10 @@ export class Store {
     this.history = new History(db);
     this.deployments = new Deployments(db);
     this.overrides = new Overrides(db);
+    this.alerts = new AlertLog(db);
+    this.outbox = new Outbox(db);
+    this.silences = new Silences(db);
+    this.actions = new Actions(db);
     // A record has one number for ever, so writing it twice is harmless should SQLite ever fail after having committed.
     this.#insert = db.prepare('INSERT OR REPLACE INTO journal (seq, record) VALUES (?, ?)');
     this.#insertAll = db.transaction((records: readonly Uint8Array[]) => {
@@ -310,6 +322,11 @@ export class Store {
       this.history.write(historyThrough);
       db.prepare('DELETE FROM journal WHERE seq <= ?').run(throughSeq);
     })();
+  }
+
+  /** All that is written within `write`, or none of it. */
+  transaction(write: () => void): void {
+    this.#db.transaction(write)();
   }
 
   /** A small fact beside the journal; undefined when it was never set. */

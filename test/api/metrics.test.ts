@@ -3,6 +3,8 @@ import { resolve } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Exposition, labelText } from '../../src/api/exposition.ts';
 import type { Slo } from '../../src/engine/slo.ts';
+import { FAILURES } from '../../src/notify/delivery.ts';
+import { alertingOf } from '../support/alerting.ts';
 import { anSlo } from '../support/slo.ts';
 import { MIDNIGHT_MS } from '../support/time.ts';
 import { scrape, TestServer } from './server.ts';
@@ -10,13 +12,19 @@ import { scrape, TestServer } from './server.ts';
 const NOON_MS = MIDNIGHT_MS + 12 * 3_600_000;
 const DOCUMENT = readFileSync(resolve(import.meta.dirname, '../../docs/self-metrics.md'), 'utf8');
 
+const ALERTING = alertingOf(`
+route: {receiver: mail}
+receivers: [{name: mail, email_configs: [{to: a@b.example, from: c@d.example, smarthost: '127.0.0.1:25'}]}]
+`);
+
 let server: TestServer;
 
 beforeEach(async () => {
-  server = await TestServer.start(NOON_MS, [
+  const slos = [
     anSlo({ labels: { tier: 'gold', 'pyrra.dev/team': 'edge "a"' } }),
     anSlo({ id: 'api/by-code', name: 'by-code', groupBy: ['code'] }),
-  ]);
+  ];
+  server = await TestServer.start(NOON_MS, slos, {}, undefined, undefined, ALERTING);
 });
 
 afterEach(() => server.stop());
@@ -74,6 +82,11 @@ test('docs/self-metrics.md explains every reason for which a sample is ignored',
   const reasons = lines.flatMap((line) => /^slipstream_samples_ignored_total\{.*reason="(\w+)"/.exec(line)?.[1] ?? []);
   const section = DOCUMENT.split('## Why a sample is ignored')[1]!.split('\n## ')[0]!;
   expect([...section.matchAll(/^\| `(\w+)` \|/gm)].map((row) => row[1])).toEqual([...new Set(reasons)]);
+});
+
+test('docs/self-metrics.md explains every reason for which somebody could not be told', () => {
+  const section = DOCUMENT.split('## Why somebody could not be told')[1]!.split('\n## ')[0]!;
+  expect([...section.matchAll(/^\| `(\w+)` \|/gm)].map((row) => row[1])).toEqual([...FAILURES]);
 });
 
 test('an SLO is there under the names of Sloth, Pyrra and the article', async () => {

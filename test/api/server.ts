@@ -18,6 +18,7 @@ export class TestServer {
   readonly limits: Partial<Config['limits']>;
   readonly otlp: Config['otlp'];
   evaluationIntervalMs = TEST_CONFIG.evaluationIntervalMs;
+  alerting = TEST_CONFIG.alerting;
   /** Unix milliseconds; what the service takes for now. */
   nowMs: number;
   /** Parsed lines of the log. */
@@ -49,9 +50,11 @@ export class TestServer {
     limits: Partial<Config['limits']> = {},
     otlp = TEST_CONFIG.otlp,
     evaluationIntervalMs = TEST_CONFIG.evaluationIntervalMs,
+    alerting = TEST_CONFIG.alerting,
   ): Promise<TestServer> {
     const server = new TestServer(mkdtempSync(join(tmpdir(), 'slipstream-api-')), nowMs, slos, limits, otlp);
     server.evaluationIntervalMs = evaluationIntervalMs;
+    server.alerting = alerting;
     server.service = await server.#start();
     return server;
   }
@@ -63,6 +66,7 @@ export class TestServer {
       limits: { ...TEST_CONFIG.limits, ...this.limits },
       otlp: this.otlp,
       evaluationIntervalMs: this.evaluationIntervalMs,
+      alerting: this.alerting,
     };
     const logger = pino({ level: 'info' }, { write: (line) => this.log.push(JSON.parse(line)) });
     this.files = { config, slos: this.slos, warnings: [] };
@@ -139,6 +143,9 @@ export const TEST_CONFIG: Config = {
     sendingBytesPerSecondMin: 1024,
     sendingPeriodMs: 5_000,
     gunzipsMax: 4,
+    outboxMax: 1_000,
+    alertHistoryMax: 1_000,
+    silencesMax: 10,
   },
 };
 

@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { readConfig } from '../../src/config.ts';
 import { readDefinitions } from '../../src/definitions/load.ts';
 
@@ -124,6 +127,10 @@ const SERVER = {
   log: {},
 };
 
+const ALERTING = parse(
+  readFileSync(path.resolve(import.meta.dirname, '../../examples/alerting/alerting.yaml'), 'utf8'),
+) as object;
+
 const JUNK = [
   null,
   true,
@@ -170,6 +177,7 @@ test('no junk in any place makes a reader throw, and every problem of it has a p
     OPENSLO,
     OPENSLO_THRESHOLD,
     OPENSLO_ALPHA,
+    ALERTING,
     SERVER,
   ]) {
     for (const value of spoiled(good)) {

@@ -99,6 +99,33 @@ export class Peer {
   }
 }
 
+/** An Alertmanager that sends what it is told, by its labels, to one of two webhooks. */
+export function alertmanager(dir: string, port: number, pages: string, others: string): Peer {
+  const file = path.join(dir, 'alertmanager.yml');
+  writeFileSync(
+    file,
+    `
+route:
+  receiver: others
+  group_by: [service]
+  group_wait: 0s
+  group_interval: 1s
+  routes: [{matchers: ['severity="page"'], receiver: pages}]
+receivers:
+  - {name: pages, webhook_configs: [{url: "${pages}"}]}
+  - {name: others, webhook_configs: [{url: "${others}"}]}
+`,
+  );
+  const args = [
+    `--config.file=${file}`,
+    `--storage.path=${path.join(dir, 'alertmanager')}`,
+    `--web.listen-address=127.0.0.1:${port}`,
+    '--cluster.listen-address=',
+    '--log.level=warn',
+  ];
+  return new Peer('prometheus-alertmanager', args, `http://127.0.0.1:${port}/-/ready`);
+}
+
 export function slipstream(dir: string, port: number, definitions: string, flags: readonly string[] = []): Peer {
   const file = path.join(dir, 'slos.yaml');
   writeFileSync(file, definitions);
