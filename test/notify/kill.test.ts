@@ -77,6 +77,7 @@ slos:
     sli: {push: {}}
     alerts: {policy: [{name: page-quick, severity: page, factor: 10, long: 1h, short: 5m}]}
 ---
+external_url: https://slipstream.example
 route: {receiver: hook}
 receivers: [{name: hook, webhook_configs: [{url: "${url}"}]}]
 `,
