@@ -1,31 +1,37 @@
 import { type Static, type TSchema, Type } from 'typebox';
 import { STANDARD_WINDOWS } from '../engine/windows.ts';
-import { mapping, oneOf, text } from './schema.ts';
+import { described, mapping, oneOf, text } from './schema.ts';
 
 /** The alerting file, as it is written. */
 
 const words = (what: string) => Type.String({ minLength: 1, range: what });
 const flag = Type.Optional(Type.Boolean());
+const sendResolved = described('Whether it is told of the end as well; true by default.', flag);
 const secret = (what: string) => Type.Optional(words(what));
 const matchers = Type.Optional(Type.Array(text('labelMatcher')));
-const url = Type.Optional(text('secretUrl'));
+const url = described('Where it is sent to.', Type.Optional(text('secretUrl')));
 
 const WebhookSchema = {
   url,
-  url_file: secret('a file'),
-  secret: secret('a secret'),
-  secret_file: secret('a file'),
+  url_file: described('A file that holds the URL.', secret('a file')),
+  secret: described('Key of the HMAC in the header X-Signature.', secret('a secret')),
+  secret_file: described('A file that holds it.', secret('a file')),
 };
 
 const ReceiverSchema = mapping({
-  name: words('a name'),
+  name: described('What routes call it.', words('a name')),
   webhook_configs: Type.Optional(
-    Type.Array(mapping({ ...WebhookSchema, send_resolved: flag }, { exactlyOneOf: ['url', 'url_file'] })),
+    Type.Array(mapping({ ...WebhookSchema, send_resolved: sendResolved }, { exactlyOneOf: ['url', 'url_file'] })),
   ),
   pagerduty_configs: Type.Optional(
     Type.Array(
       mapping(
-        { routing_key: secret('a routing key'), routing_key_file: secret('a file'), url, send_resolved: flag },
+        {
+          routing_key: described('Of an Events API v2 integration.', secret('a routing key')),
+          routing_key_file: described('A file that holds it.', secret('a file')),
+          url,
+          send_resolved: sendResolved,
+        },
         { exactlyOneOf: ['routing_key', 'routing_key_file'] },
       ),
     ),
@@ -34,10 +40,10 @@ const ReceiverSchema = mapping({
     Type.Array(
       mapping(
         {
-          api_url: url,
-          api_url_file: secret('a file'),
-          channel: Type.Optional(words('a channel')),
-          send_resolved: flag,
+          api_url: described('The incoming webhook.', url),
+          api_url_file: described('A file that holds the URL.', secret('a file')),
+          channel: described('Instead of the channel of the webhook.', Type.Optional(words('a channel'))),
+          send_resolved: sendResolved,
         },
         { exactlyOneOf: ['api_url', 'api_url_file'] },
       ),
@@ -46,14 +52,14 @@ const ReceiverSchema = mapping({
   email_configs: Type.Optional(
     Type.Array(
       mapping({
-        to: words('an address'),
-        from: words('an address'),
-        smarthost: text('address'),
-        auth_username: Type.Optional(words('a user')),
-        auth_password: secret('a password'),
-        auth_password_file: secret('a file'),
-        require_tls: flag,
-        send_resolved: flag,
+        to: described('Who gets it; several with commas between them.', words('an address')),
+        from: described('Who sends it.', words('an address')),
+        smarthost: described('HOST:PORT of the mail server.', text('address')),
+        auth_username: described('Who logs in there.', Type.Optional(words('a user'))),
+        auth_password: described('And the password.', secret('a password')),
+        auth_password_file: described('A file that holds it.', secret('a file')),
+        require_tls: described('Whether it is sent over TLS or not at all; false by default.', flag),
+        send_resolved: sendResolved,
       }),
     ),
   ),
@@ -75,31 +81,46 @@ const ROUTE_DEPTH_MAX = 8;
 
 function routeSchema(depth: number): TSchema {
   return mapping({
-    receiver: Type.Optional(words('the name of a receiver')),
+    receiver: described(
+      'Who is told; that of the route above by default.',
+      Type.Optional(words('the name of a receiver')),
+    ),
     matchers,
-    continue: flag,
+    continue: described('Whether the routes behind this one are tried as well.', flag),
     group_by: Type.Optional(Type.Array(words('the name of a label'))),
-    group_wait: Type.Optional(text('delay')),
-    group_interval: Type.Optional(text('duration')),
-    repeat_interval: Type.Optional(text('duration')),
+    group_wait: described('How long a new group waits for more alerts; 0s by default.', Type.Optional(text('delay'))),
+    group_interval: described('Time between news of one group; 1m by default.', Type.Optional(text('duration'))),
+    repeat_interval: described('When what still fires is told again; 4h by default.', Type.Optional(text('duration'))),
     ...(depth < ROUTE_DEPTH_MAX && { routes: Type.Optional(Type.Array(routeSchema(depth + 1))) }),
   });
 }
 
 const ThresholdSchema = mapping(
   {
-    burn_rate: Type.Optional(Type.Number({ minimum: 0, range: 'at least 0' })),
+    burn_rate: described(
+      'That is reached over the window.',
+      Type.Optional(Type.Number({ minimum: 0, range: 'at least 0' })),
+    ),
     window: Type.Optional(oneOf(...STANDARD_WINDOWS.map((window) => window.text))),
-    error_budget_remaining: Type.Optional(Type.Number({ maximum: 1, range: 'at most 1' })),
+    error_budget_remaining: described(
+      'That is left, or less.',
+      Type.Optional(Type.Number({ maximum: 1, range: 'at most 1' })),
+    ),
   },
   { exactlyOneOf: ['burn_rate', 'error_budget_remaining'] },
 );
 
 export const AlertingSchema = mapping({
-  external_url: Type.Optional(text('httpUrl')),
+  external_url: described('Base of every link that is sent.', Type.Optional(text('httpUrl'))),
   alertmanagers: Type.Optional(
     Type.Array(
-      mapping({ urls: Type.Array(text('secretUrl'), { minItems: 1 }), resend_interval: Type.Optional(text('timer')) }),
+      mapping({
+        urls: Type.Array(text('secretUrl'), { minItems: 1 }),
+        resend_interval: described(
+          'How often it is told again what fires; 1m by default.',
+          Type.Optional(text('timer')),
+        ),
+      }),
     ),
   ),
   route: Type.Optional(Type.Unsafe<RouteFile>(routeSchema(0))),
@@ -108,28 +129,28 @@ export const AlertingSchema = mapping({
   maintenance: Type.Optional(
     Type.Array(
       mapping({
-        name: words('a name'),
+        name: described('What it is for.', words('a name')),
         matchers,
-        start: text('localTime'),
-        duration: text('duration'),
-        rrule: Type.Optional(text('recurrence')),
-        timezone: Type.Optional(text('timeZone')),
+        start: described('When it begins first, such as 2026-01-04T02:00.', text('localTime')),
+        duration: described('How long it lasts.', text('duration')),
+        rrule: described('How it comes again, such as FREQ=WEEKLY;BYDAY=SU.', Type.Optional(text('recurrence'))),
+        timezone: described('Of its start; UTC by default.', Type.Optional(text('timeZone'))),
       }),
     ),
   ),
   remediations: Type.Optional(
     Type.Array(
       mapping({
-        name: text('id'),
+        name: described('What the audit record calls it.', text('id')),
         matchers,
         when: ThresholdSchema,
-        cooldown: Type.Optional(text('delay')),
-        dry_run: flag,
+        cooldown: described('How long it rests after it has acted.', Type.Optional(text('delay'))),
+        dry_run: described('Whether it is only written down.', flag),
         webhook: mapping(WebhookSchema, { exactlyOneOf: ['url', 'url_file'] }),
       }),
     ),
   ),
-  delivery_timeout: Type.Optional(text('timer')),
+  delivery_timeout: described('How long a receiver may take to answer; 10s by default.', Type.Optional(text('timer'))),
 });
 
 export type AlertingFile = Static<typeof AlertingSchema>;

@@ -40,9 +40,11 @@ export class Rig {
   store: Store;
   notifier: Notifier;
   readonly #limits = { outboxMax: 100, alertHistoryMax: 1000 };
+  readonly #settleMs: number;
   #alerting: Alerting;
 
-  constructor(alerting: Alerting, slos: readonly Slo[] = [burningSlo({}, onlyAlerts('page-quick'))]) {
+  constructor(alerting: Alerting, slos: readonly Slo[] = [burningSlo({}, onlyAlerts('page-quick'))], settleMs = 0) {
+    this.#settleMs = settleMs;
     this.slos = slos;
     this.#alerting = alerting;
     this.engine = this.#engine();
@@ -56,7 +58,7 @@ export class Rig {
   }
 
   #engine(): Engine {
-    return new Engine(this.slos, { settleMs: 0 });
+    return new Engine(this.slos, { settleMs: this.#settleMs });
   }
 
   #notifier(): Notifier {

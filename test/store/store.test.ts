@@ -308,7 +308,7 @@ describe('a data directory', () => {
     const error = refusal(dir);
     expect(error.code).toBe('newer_schema');
     expect(error.message).toBe(
-      `data directory ${dir} was written by a newer slipstream (schema 99, this one knows 3); ` +
+      `data directory ${dir} was written by a newer slipstream (schema 99, this one knows 4); ` +
         'run the newer version, or restore a backup from before the upgrade',
     );
   });
