@@ -98,7 +98,7 @@ test('every mistake in an alerting file is found at its place', () => {
     '2026-02-30T02:00',
     "30:12: maintenance[0].start: must be a local time such as 2026-01-04T02:00, got '2026-02-30T02:00'",
   );
-  f('FREQ=WEEKLY', 'FREQ=SECONDLY', '31:12: maintenance[0].rrule: must not come more often than HOURLY');
+  f('FREQ=WEEKLY', 'FREQ=SECONDLY', '31:12: maintenance[0].rrule: must not come more often than DAILY');
   f(
     'rrule: FREQ=WEEKLY',
     'rrule: BYHOUR=2',

@@ -219,3 +219,17 @@ receivers:
     ['api/availability page-quick resolved'],
   ]);
 });
+
+test('another alerting file takes over without a restart, and tells what still fires', async () => {
+  const { hook, other, rig } = await withRoute('{receiver: hook}');
+  rig.push(50, 50);
+  await hook.have(1);
+  await rig.notifier.configure(
+    alertingOf(`
+route: {receiver: other}
+receivers: [{name: other, webhook_configs: [{url: "${other.url}"}]}]
+`),
+  );
+  expect(names(await other.have(1))).toEqual(['api/availability page-quick firing']);
+  expect(hook.received.length).toBe(1);
+});
