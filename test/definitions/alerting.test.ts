@@ -80,7 +80,7 @@ test('every mistake in an alerting file is found at its place', () => {
   f(
     '/hook", secret',
     '/hook", secret_file: b, secret',
-    '21:77: receivers[0].webhook_configs[0].secret_file: secret is there as well',
+    '21:76: receivers[0].webhook_configs[0].secret_file: secret is there as well',
   );
   f(
     'smarthost: "mail.example:587"',
