@@ -31,15 +31,17 @@ export async function post({ url, body, headers = {} }: HttpPost, context: HttpC
       headers: { 'content-type': 'application/json', ...authorization, ...headers },
       signal: AbortSignal.any([timeout, context.signal]),
     });
-    return judge(response, await answerOf(response), context.nowMs);
+    if (!response.ok) return refusal(response, await answerOf(response), context.nowMs);
+    // It is taken, whatever else is said of that, and however slowly.
+    await response.body?.cancel();
+    return DELIVERED;
   } catch (error) {
     if (timeout.aborted) return retry('timeout', `no answer within ${context.timeoutMs / SECOND_MS} s`);
     return retry('connection', reasonOf(error));
   }
 }
 
-function judge({ status, headers, ok }: Response, answer: string, nowMs: number): Delivery {
-  if (ok) return DELIVERED;
+function refusal({ status, headers }: Response, answer: string, nowMs: number): Delivery {
   const detail = answer === '' ? `answered ${status}` : `answered ${status}: ${answer}`;
   const retryAfterMs = retryAfter(headers.get('retry-after'), nowMs);
   if (status === 429) return retry('rate_limited', detail, retryAfterMs);

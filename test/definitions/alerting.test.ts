@@ -78,10 +78,9 @@ test('every mistake in an alerting file is found at its place', () => {
     '21:29: receivers[0].webhook_configs[0].url: must be a URL that begins with http:// or https://',
   );
   f(
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is a variable of the file
-    'secret: "${INCIDENT_SECRET}"',
-    'secret: a, secret_file: b',
-    '21:87: receivers[0].webhook_configs[0].secret_file: secret is there as well',
+    '/hook", secret',
+    '/hook", secret_file: b, secret',
+    '21:76: receivers[0].webhook_configs[0].secret_file: secret is there as well',
   );
   f(
     'smarthost: "mail.example:587"',

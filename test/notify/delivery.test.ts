@@ -190,3 +190,14 @@ test('a second message to a group waits for the first, and another group does no
   outbox.remove(first.id);
   expect(outbox.next('x', rig.nowMs)!.key).toBe('a2');
 });
+
+test('a receiver that has taken a message may say as much of it, and as slowly, as it likes', async () => {
+  const receiver = await HttpReceiver.start((response) => {
+    response.writeHead(200).write('so ');
+  });
+  const { rig } = await rigWith(receiver.url);
+  rig.push(50, 50);
+  await receiver.have(1);
+  await rig.drained();
+  expect(receiver.received.length).toBe(1);
+});
