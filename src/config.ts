@@ -265,7 +265,6 @@ const AT_START = {
   ha: 'ha',
   log: 'log',
   limits: 'limits',
-  alerting: 'alerting',
 } as const satisfies Partial<Record<keyof Config, string>>;
 
 /** What a reload applies as well. */
@@ -274,6 +273,7 @@ const AT_RELOAD = {
   settleMs: 'settle',
   staleAfterMs: 'stale_after',
   slothPeriodMs: 'sloth_period',
+  alerting: 'alerting',
 } as const satisfies Record<Exclude<keyof Config, keyof typeof AT_START | 'configFile'>, string>;
 
 export interface Reconfigured {

@@ -177,6 +177,7 @@ export async function startService({
     live.current = generation(engine);
     intake.serve(journal);
     counters.service.lastSnapshotMs = clock();
+    void notifier.configure(read.alerting ?? NO_ALERTING, read.staleAfterMs);
   };
   const running = () => live.current.engine.slos;
   const reloader = new Reloader({ config, reread, slos: running, replace, counters: counters.service, logger, clock });

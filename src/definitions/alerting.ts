@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Temporal } from 'temporal-polyfill';
 import type {
   Alerting,
@@ -69,6 +70,7 @@ class AlertingReader {
       noDataSeverity: noDataSeverity(file),
       remediations: items(file, 'remediations').flatMap((remediation) => this.#remediation(remediation) ?? []),
       deliveryTimeoutMs: ms(file.get('delivery_timeout') ?? DEFAULTS.deliveryTimeout),
+      digest: createHash('sha256').update(JSON.stringify(file.value)).digest('base64'),
     };
     this.#refuseRepeated(file, 'remediations');
     return this.#problems === 0 && file.sound() ? alerting : null;

@@ -104,6 +104,8 @@ export interface Alerting {
   readonly remediations: readonly Remediation[];
   /** How long a receiver may take to answer. */
   readonly deliveryTimeoutMs: number;
+  /** Of all that was written. Two files that differ in a secret alone differ in this alone, since secrets are functions. */
+  readonly digest: string;
 }
 
 export const NO_ALERTING: Alerting = {
@@ -115,4 +117,5 @@ export const NO_ALERTING: Alerting = {
   noDataSeverity: null,
   remediations: [],
   deliveryTimeoutMs: 10_000,
+  digest: '',
 };

@@ -67,6 +67,9 @@ export class Notifier {
   readonly counters = new NotifyCounters();
   readonly #seenSinceMs = new Map<string, number>();
   #alerting: Alerting;
+  #staleAfterMs: number;
+  /** Resolves when the last change of what it is told has been made. */
+  #configured: Promise<void> = Promise.resolve();
   #writers: Writers | null = null;
   #engine: Engine | null = null;
   #couriers = new Map<string, Courier>();
@@ -78,6 +81,7 @@ export class Notifier {
   constructor(options: NotifierOptions) {
     this.#options = options;
     this.#alerting = options.alerting;
+    this.#staleAfterMs = options.staleAfterMs;
     this.silences = new SilenceBook(options.store.silences, options.compileMatcher);
     this.#employ();
   }
@@ -122,14 +126,14 @@ export class Notifier {
   }
 
   #writersNow(): Writers {
-    const { store, staleAfterMs } = this.#options;
+    const { store } = this.#options;
     const { noDataSeverity, remediations } = this.#alerting;
     const externalUrl = this.#externalUrl;
     this.#writers ??= {
       tracker: new AlertTracker({
         log: store.alerts,
         externalUrl,
-        staleAfterMs,
+        staleAfterMs: this.#staleAfterMs,
         noDataSeverity,
         seenSinceMs: this.#seenSinceMs,
       }),
@@ -168,10 +172,17 @@ export class Notifier {
     this.#replicasKnow = true;
   }
 
-  /** Another alerting file: what waits for a receiver that is still there is still delivered. */
-  async configure(alerting: Alerting): Promise<void> {
+  /** After a reload: what waits for a receiver that is still there is still delivered. One change after the other. */
+  configure(alerting: Alerting, staleAfterMs: number): Promise<void> {
+    this.#configured = this.#configured.then(() => this.#configure(alerting, staleAfterMs));
+    return this.#configured;
+  }
+
+  async #configure(alerting: Alerting, staleAfterMs: number): Promise<void> {
+    if (alerting.digest === this.#alerting.digest && staleAfterMs === this.#staleAfterMs) return;
     await this.#dismiss();
     this.#alerting = alerting;
+    this.#staleAfterMs = staleAfterMs;
     this.#writers = null;
     this.#employ();
     if (this.#engine !== null) this.tick(this.#engine);
@@ -179,6 +190,7 @@ export class Notifier {
 
   /** What is under way is awaited for a while; what is not delivered by then is, after a restart. */
   async stop(): Promise<void> {
+    await this.#configured;
     await this.#dismiss();
   }
 

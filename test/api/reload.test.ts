@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { SloState } from '../../src/engine/state.ts';
 import { encodeRequest2 } from '../../src/ingest/remote-write-2-schema.ts';
 import { compress } from '../../src/ingest/remote-write-schema.ts';
+import { alertingOf } from '../support/alerting.ts';
 import { bodyOf, counter as otlpCounter, point, request } from '../support/otlp.ts';
 import { anSlo, BAD, counter, TOTAL } from '../support/slo.ts';
 import { MIDNIGHT_MS } from '../support/time.ts';
@@ -271,4 +272,22 @@ test('another method is refused, and so is a reload of a server that ends', asyn
   const closing = server.service.close();
   await expect(server.service.reload()).rejects.toThrow('the server is shutting down; try again');
   await closing;
+});
+
+test('an alerting file is taken over when anything in it changed, be it a URL', async () => {
+  const told = (url: string) =>
+    alertingOf(`
+route: {receiver: hook}
+receivers: [{name: hook, webhook_configs: [{url: "${url}"}]}]
+`);
+  const kept = '1 SLO: 0 added, 0 removed, 0 changed, 1 kept\n';
+  expect(await reload(server.slos, { alerting: told('http://127.0.0.1:1') })).toEqual([
+    200,
+    `${kept}applied alerting\n`,
+  ]);
+  expect(await reload(server.slos, { alerting: told('http://127.0.0.1:1') })).toEqual([200, kept]);
+  expect(await reload(server.slos, { alerting: told('http://127.0.0.1:2') })).toEqual([
+    200,
+    `${kept}applied alerting\n`,
+  ]);
 });

@@ -229,6 +229,7 @@ test('another alerting file takes over without a restart, and tells what still f
 route: {receiver: other}
 receivers: [{name: other, webhook_configs: [{url: "${other.url}"}]}]
 `),
+    5 * MINUTE_MS,
   );
   expect(names(await other.have(1))).toEqual(['api/availability page-quick firing']);
   expect(hook.received.length).toBe(1);
